@@ -7,7 +7,7 @@ use crate::identity::{MemberId, SiteId};
 pub enum LoginEvent {
     /// A member logged in.
     Login,
-    /// No member of the sites has the name.
+    /// No current member of the sites has the name. A former member may have had it.
     Unknown,
     /// The password was wrong.
     Wrong,
@@ -55,7 +55,7 @@ impl LoginEvent {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Login => "logged in",
-            Self::Unknown => "no member has the name",
+            Self::Unknown => "no current member has the name",
             Self::Wrong => "wrong password",
             Self::Trial => "right password, but on trial where only full members get in",
             Self::Blocked => "blocked: too many wrong passwords",
@@ -100,7 +100,7 @@ pub struct LoginRecord {
     pub way: LoginWay,
     /// The member's site, or the first site whose members were admitted.
     pub site: SiteId,
-    /// The member, if the name is a member's.
+    /// The member, or the former member, if the name is theirs.
     pub member: Option<MemberId>,
     /// The typed name if a member or former member has it, else its pseudonym. `None` for a logout.
     pub name: Option<String>,

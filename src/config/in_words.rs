@@ -1,11 +1,21 @@
-//! Settings in words, for `check-config` and `doctor`.
+//! Settings in words, for `check-config`, `doctor` and the log.
 
 use super::read::Config;
 use crate::clock::format_utc;
 use crate::counted::counted;
 use crate::login::settings::SharingAction;
+use crate::nats_client::settings::StringSource;
 
 impl Config {
+    /// A sentence if the button of the upgrade is set and cannot be shown.
+    pub fn upgrade_without_nats(&self) -> Option<&'static str> {
+        let has_none = matches!(self.api.source, StringSource::None);
+        (has_none && self.pages.settings().has_upgrade()).then_some(
+            "upgrade_url has no effect: set nats_url, where the authstring of the upgrade comes \
+             from",
+        )
+    }
+
     /// How long logins stay in the record.
     pub fn logins_kept(&self) -> String {
         match self.area.login_days {

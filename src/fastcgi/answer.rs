@@ -11,6 +11,7 @@ use actix_web::http::StatusCode;
 use super::question::Params;
 use crate::http::respond::status_of_answer;
 use crate::http::state::ThreadState;
+use crate::http::visitor_log::Queried;
 use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::check::{Answer, Body, CHALLENGE, Told, check};
@@ -44,11 +45,8 @@ pub async fn answer(state: &ThreadState, params: Params<'_>, peer: IpAddr) -> Pr
     let (ask, request) = match asked {
         Ok(asked) => asked,
         Err(wrong) => {
-            shared.visitor_log.invalid_query(
-                "the FastCGI authorizer",
-                &wrong,
-                shared.clock.steady(),
-            );
+            let now = shared.clock.steady();
+            shared.visitor_log.invalid_query(Queried::Authorizer, &wrong, now);
             return refusal(StatusCode::BAD_REQUEST);
         }
     };

@@ -12,6 +12,7 @@ use actix_web::web::Data;
 use super::respond::{self, plain, plain_unavailable};
 use super::state::ThreadState;
 use super::visitor::{invalid_query, page, tell_reason, visit};
+use super::visitor_log::Queried;
 use crate::login::ask::Ask;
 use crate::login::basic::Typed;
 use crate::login::check::{Answer, Body, CHALLENGE, PageRequest, Status, Told, check};
@@ -31,7 +32,7 @@ pub async fn auth(request: HttpRequest, state: Data<ThreadState>) -> HttpRespons
     state.shared().metrics.count_request();
     let ask = match Ask::parse(request.query_string().as_bytes()) {
         Ok(ask) => ask,
-        Err(wrong) => return invalid_query(&state, "/auth", &wrong),
+        Err(wrong) => return invalid_query(&state, Queried::Auth, &wrong),
     };
     let header = request.headers().get(AUTHORIZATION);
     let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);

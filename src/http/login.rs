@@ -15,6 +15,7 @@ use super::respond::{
 };
 use super::state::ThreadState;
 use super::visitor::{self, invalid_query, tell_reason};
+use super::visitor_log::Queried;
 use crate::block::Network;
 use crate::fields::Fields;
 use crate::identity::Username;
@@ -38,7 +39,7 @@ pub async fn login(
 ) -> HttpResponse {
     let (ask, back) = match Ask::parse_for_page(request.query_string().as_bytes()) {
         Ok(asked) => asked,
-        Err(wrong) => return invalid_query(&state, "/login", &wrong),
+        Err(wrong) => return invalid_query(&state, Queried::Login, &wrong),
     };
     match *request.method() {
         Method::GET | Method::HEAD => {

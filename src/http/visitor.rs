@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::respond;
 use super::state::ThreadState;
+use super::visitor_log::Queried;
 use crate::login::admission::Denial;
 use crate::login::cookie_domains::host_of;
 use crate::login::page::Facts;
@@ -46,10 +47,14 @@ pub(super) fn visit<'a>(request: &'a HttpRequest, state: &ThreadState) -> Visit<
     }
 }
 
-/// The response to a query that is wrong. `address` names the page in the log.
-pub(super) fn invalid_query(state: &ThreadState, address: &str, wrong: &Refusal) -> HttpResponse {
+/// The response to a query that is wrong.
+pub(super) fn invalid_query(
+    state: &ThreadState,
+    queried: Queried,
+    wrong: &Refusal,
+) -> HttpResponse {
     let shared = state.shared();
-    shared.visitor_log.invalid_query(address, wrong, shared.clock.steady());
+    shared.visitor_log.invalid_query(queried, wrong, shared.clock.steady());
     respond::plain(StatusCode::BAD_REQUEST, wrong.to_string())
 }
 

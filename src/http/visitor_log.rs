@@ -25,10 +25,24 @@ pub(super) struct FormHeaders<'a> {
     pub(super) host: &'a str,
 }
 
+/// What has a query of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queried {
+    /// `/auth`. The web server sends it.
+    Auth,
+    /// `/login`. Any visitor can send it.
+    Login,
+    /// The FastCGI authorizer. The web server sends it.
+    Authorizer,
+}
+
 /// Limits the lines. Shared by all threads; `now` is the steady clock's.
 #[derive(Debug)]
 pub struct VisitorLog {
-    invalid_query: Interval,
+    /// Visitors must not hide a mistake of the configuration by a wrong query of their own.
+    invalid_auth: Interval,
+    invalid_login: Interval,
+    invalid_authorizer: Interval,
     foreign_origin: Interval,
     foreign_fetch_site: Interval,
     unknown_origin: Interval,
@@ -38,7 +52,9 @@ impl Default for VisitorLog {
     fn default() -> Self {
         let interval = || Interval::new(LOG_EVERY_SECONDS);
         Self {
-            invalid_query: interval(),
+            invalid_auth: interval(),
+            invalid_login: interval(),
+            invalid_authorizer: interval(),
             foreign_origin: interval(),
             foreign_fetch_site: interval(),
             unknown_origin: interval(),
@@ -49,9 +65,14 @@ impl Default for VisitorLog {
 impl VisitorLog {
     /// The query of `/auth` or `/login`, or the question of a web server, is wrong, which is a
     /// mistake in the site's configuration.
-    pub fn invalid_query(&self, address: &str, wrong: &Refusal, now: i64) {
-        if self.invalid_query.is_due(now) {
-            log::warn!("invalid query of {address}: {}", wrong.reply().sentence());
+    pub fn invalid_query(&self, queried: Queried, wrong: &Refusal, now: i64) {
+        let (interval, name) = match queried {
+            Queried::Auth => (&self.invalid_auth, "/auth"),
+            Queried::Login => (&self.invalid_login, "/login"),
+            Queried::Authorizer => (&self.invalid_authorizer, "the FastCGI authorizer"),
+        };
+        if interval.is_due(now) {
+            log::warn!("invalid query of {name}: {}", wrong.reply().sentence());
         }
     }
 

@@ -192,6 +192,11 @@ impl PageSettings {
         self.looks().any(|look| look.template.is_some())
     }
 
+    /// Whether the page for members on trial has the button of the upgrade anywhere.
+    pub fn has_upgrade(&self) -> bool {
+        self.looks().any(|look| look.upgrade.is_some())
+    }
+
     /// The names of the settings that differ from those before.
     pub fn changes(&self, before: &Self) -> impl Iterator<Item = &'static str> {
         let (now, was) = (&self.general, &before.general);
@@ -355,8 +360,16 @@ fn links(facts: &Facts<'_>, look: &Look, word: &impl Fn(&str) -> Value) -> Value
             ("join", join.filter(|_| !facts.can_upgrade)),
             ("support", support),
         ],
-        Shown::Blocked | Shown::Shared => vec![
+        Shown::Blocked => vec![
             ("log_in", login()),
+            ("forgot_password", forgot),
+            ("join", join),
+            ("support", support),
+        ],
+        // The same member would only see this page again.
+        Shown::Shared => vec![
+            ("other_account", login()),
+            ("log_out", facts.ask.map(|ask| format!("/logout?site={}", ask.sites))),
             ("forgot_password", forgot),
             ("join", join),
             ("support", support),

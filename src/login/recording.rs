@@ -4,9 +4,12 @@ use super::area::ThreadArea;
 use super::basic::Typed;
 use super::pseudonym::TypedName;
 use crate::block::Network;
-use crate::identity::{Key, SiteId};
+use crate::identity::{Key, SiteId, Username};
 use crate::login_record::{LoginEvent, LoginRecord, LoginWay};
-use crate::store::{LoginRow, Note};
+use crate::store::{FindBy, LoginRow, Note, Read};
+
+/// The most former members with one name for whom a failed login is recorded.
+const FORMER_MAX: u32 = 16;
 
 /// A login that did not succeed.
 pub(super) struct Failure<'a> {
@@ -97,12 +100,25 @@ impl ThreadArea {
             name: Some(name.clone()),
             network: network.to_string(),
         };
-        if members.is_empty() {
+        let mut keys = members;
+        if keys.is_empty() && is_taken {
+            keys = self.former_members(sites, &typed.name).await;
+        }
+        if keys.is_empty() {
             self.write_record(of(first, None));
         }
-        for key in members {
+        for key in keys {
             self.write_record(of(key.site, Some(key.member)));
         }
+    }
+
+    /// The former members of the sites with this name, as far as they can be read.
+    async fn former_members(&self, sites: &[SiteId], name: &Username) -> Vec<Key> {
+        let name = name.clone();
+        let found = move |reader: &dyn Read| reader.find(FindBy::Name(&name), FORMER_MAX);
+        let mut keys = self.members.read(found).await.unwrap_or_default();
+        keys.retain(|key| sites.contains(&key.site));
+        keys
     }
 
     fn write_record(&self, record: LoginRecord) {

@@ -144,6 +144,7 @@ impl Shared {
                 None => Ok(()),
             };
             let now = self.clock.steady();
+            let is_final = outcome.as_ref().err().is_none_or(is_refused);
             let mut state = self.state.lock();
             match &outcome {
                 Ok(()) => state.backlog.done(),
@@ -156,9 +157,10 @@ impl Shared {
             if failure != logged {
                 if let Some(error) = &failure {
                     let path = self.path.as_str();
+                    let next = if is_final { "it is dropped" } else { "it is tried again" };
                     log::warn!(
-                        "could not report a login to NATS at {path}: {error}; {dropped} reports \
-                         were dropped since the start"
+                        "could not report a login to NATS at {path}: {error}; {next}; {dropped} \
+                         reports were dropped since the start"
                     );
                 }
                 logged = failure;

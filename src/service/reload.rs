@@ -137,6 +137,9 @@ impl SettingFiles {
             false => log::info!("reload: changed {}", changes.join(", ")),
         };
         report();
+        if let Some(sentence) = self.config.upgrade_without_nats() {
+            log::warn!("reload: {sentence}");
+        }
         let now = &self.config;
         if (&before.log, before.log_format) != (&now.log, now.log_format) {
             logging::replace(&now.log, now.log_format);

@@ -1,6 +1,7 @@
 //! The life of a member in a members area: the real nginx, Apache and Caddy with the files of
 //! `examples/`, and postbacks through the same web server.
 
+use crate::area::{Visit, admitted};
 use crate::support::{App, EngineKind, NOON, TOKEN};
 use crate::web::{Host, Kind, Visitor, WebServer, application};
 
@@ -25,6 +26,7 @@ impl Site {
         let mut host = Host::new()?;
         let mut flags =
             vec!["--trusted-proxy", "127.0.0.1", "--public-url", "https://members.example.com"];
+        flags.extend(["--sharing", "block"]);
         if kind == Kind::ApacheOnTable {
             flags.extend(["--password-hash", "bcrypt", "--keep-cryptpass"]);
         }
@@ -336,6 +338,23 @@ fn blocked(site: &Site) {
     assert_eq!(page.status, 403, "{kind:?}");
 }
 
+/// A login that is used from nine networks at once is refused, with a page that says why.
+fn shared_login(site: &Site) {
+    let kind = site.kind;
+    let add = "action=ADD&siteid=1&memberid=79&username=sam&password=testtest";
+    assert_eq!(site.post(add), "OK|member 79 \"sam\" added to site 1");
+    let from = |network| {
+        let address = format!("198.51.{network}.7");
+        admitted(site.app.as_ref().unwrap(), Visit::with("sam", "testtest").from(&address)).0
+    };
+    assert_eq!((0..9).map(from).collect::<Vec<_>>(), [[200; 8].as_slice(), &[403]].concat());
+    let title = "Used from too many places";
+    assert_eq!(site.title("sam", "testtest", "/shared/"), (403, title.into()), "{kind:?}");
+    let page = site.visitor.get_as("sam", "testtest", "/members/");
+    let says = "This login was used from too many places.";
+    assert!(page.status == 403 && page.body.contains(says), "{kind:?}: {page:?}");
+}
+
 /// The login page: a form, a cookie, the area, and the logout.
 fn login_page(site: &Site) {
     let kind = site.kind;
@@ -569,6 +588,7 @@ fn walk(kind: Kind, engine: EngineKind) {
     strangers(&site);
     if site.asks() {
         blocked(&site);
+        shared_login(&site);
         login_page(&site);
         if kind == Kind::Apache {
             part_for_full_members(&site);

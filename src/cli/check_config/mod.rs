@@ -81,12 +81,13 @@ pub(super) fn run(
     if let Some(sentence) = upgrade {
         writeln!(out, "{sentence}")?;
     }
-    for sentence in exposed.iter().chain(&members) {
+    let without_effect = config.upgrade_without_nats().map(str::to_owned);
+    let notes: Vec<&String> = exposed.iter().chain(&without_effect).chain(&members).collect();
+    for sentence in &notes {
         writeln!(out, "{sentence}")?;
     }
     if problems.is_empty() {
-        let is_all_well = exposed.is_empty() && members.is_empty();
-        writeln!(out, "{}configuration OK", if is_all_well { "" } else { "otherwise, " })?;
+        writeln!(out, "{}configuration OK", if notes.is_empty() { "" } else { "otherwise, " })?;
         return Ok(());
     }
     out.flush()?;

@@ -1,6 +1,6 @@
 //! `member list`: members, or former members, as tab-separated lines.
 
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, Write, stderr, stdout};
 
 use super::find::find;
 use crate::action::Standing;
@@ -30,15 +30,22 @@ pub(super) fn run(
     match text {
         Some(text) => {
             let site = site.and_then(|site| SiteId::parse(&site.to_string()));
+            let (mut listed, mut others) = (0, 0);
             for key in find(&*reader, site, text)? {
                 match reader.standing(key, now)? {
                     Standing::Here(row) if !former => member_line(&mut out, &row)?,
                     Standing::Former(row) if former => former_line(&mut out, &row)?,
-                    Standing::Here(_)
-                    | Standing::Former(_)
-                    | Standing::Lapsed(_)
-                    | Standing::Unknown => {}
+                    Standing::Here(_) | Standing::Former(_) => {
+                        others += 1;
+                        continue;
+                    }
+                    Standing::Lapsed(_) | Standing::Unknown => continue,
                 }
+                listed += 1;
+            }
+            out.flush()?;
+            if listed == 0 {
+                writeln!(stderr(), "nats-userman: {}", nobody(former, others))?;
             }
         }
         None if former => {
@@ -47,6 +54,16 @@ pub(super) fn run(
         None => pages::each_member(&*reader, site, now, |row| member_line(&mut out, row))?,
     }
     Ok(out.flush()?)
+}
+
+/// Says that nobody was found, and where there is somebody.
+fn nobody(former: bool, others: usize) -> String {
+    match (former, others) {
+        (false, 0) => "no member or former member is found".into(),
+        (false, _) => "no member is found; --former lists the former members".into(),
+        (true, 0) => "no former member or member is found".into(),
+        (true, _) => "no former member is found; without --former, members are listed".into(),
+    }
 }
 
 fn member_line(out: &mut impl Write, row: &Member) -> Result<(), Failure> {

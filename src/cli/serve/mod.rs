@@ -49,6 +49,7 @@ async fn serve(config: &Config, surroundings: Surroundings) -> Result<(), Failur
         log::info!("FastCGI authorizer listening on {address}");
     }
     log_authstrings(&config.api);
+    config.upgrade_without_nats().iter().for_each(|sentence| log::warn!("{sentence}"));
     if greet(config, &service).is_err() {
         log::warn!("stdout is closed: the URL for NATS was not printed");
     }
@@ -128,7 +129,9 @@ fn log_authstrings(api: &AuthStringConfig) {
         }
     }
     if api.keys.is_empty() {
-        log::warn!("/api refuses all requests: set --api-key");
+        log::warn!(
+            "/api refuses all requests: set --api-key if another program asks for authstrings"
+        );
     }
 }
 

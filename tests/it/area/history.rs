@@ -58,7 +58,7 @@ fn each_login_is_recorded_with_its_cause_on_every_engine() {
                 "login page 1 71 bob 127.0.0.1",
                 "wrong page 1 71 bob 127.0.0.1",
                 "wrong basic 1 71 bob 2001:db8::/64",
-                "unknown basic 1 - rob 198.51.100.1",
+                "unknown basic 1 73 rob 198.51.100.1",
                 "unknown basic 1 - ? 198.51.100.2",
                 "trial basic 1 72 tim 203.0.113.9",
                 "login basic 1 72 tim 198.51.100.3",

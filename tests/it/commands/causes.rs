@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpListener};
 
 use super::{Ran, end, run, run_on};
 use crate::authstrings::{KEY, USERNAME};
-use crate::support::{App, NO_CONFIG, TOKEN, program, real_program, temp_dir};
+use crate::support::{
+    App, NO_CONFIG, Program, Request, TOKEN, program, real_program, send_raw, temp_dir,
+};
 
 #[test]
 fn an_address_that_cannot_be_had_is_told_with_the_reason() {
@@ -321,4 +323,19 @@ fn authstring_tells_what_is_at_the_other_end() {
          it; is the URL http://, or is the port wrong?\n"
     );
     assert!(ask("http", TLS_ALERT).starts_with("nats-userman: URL: "));
+}
+
+#[test]
+fn a_wrong_query_of_a_visitor_hides_none_of_the_web_server() {
+    let dir = temp_dir();
+    let mut program = Program::serve(&dir.path().join("data"), &[]);
+    for path in ["/login?site=x", "/auth?site=x"] {
+        let answer = send_raw(program.address, Request::get(path).host("localhost")).unwrap();
+        assert_eq!(answer.status, 400);
+    }
+    assert!(program.terminate().success());
+    for address in ["/login", "/auth"] {
+        let said = format!("invalid query of {address}: ");
+        assert!(program.stderr().contains(&said), "{}", program.stderr());
+    }
 }

@@ -112,7 +112,14 @@ fn members_are_found_by_name_e_mail_and_memberid() {
     assert_eq!(list(&["bob@example.com"]), format!("{head}{bob}"));
     assert_eq!(list(&["71"]), format!("{head}{bob}{dora}"));
     assert_eq!(list(&["71", "--site", "2"]), format!("{head}{dora}"));
-    assert_eq!(list(&["cleo"]), head, "only members");
+    for (args, said) in [
+        (&["cleo"][..], "no member is found; --former lists the former members"),
+        (&["nobody"], "no member or former member is found"),
+        (&["bob", "--former"], "no former member is found; without --former, members are listed"),
+    ] {
+        let none = run_on(dir.path(), &[&["member", "list"], args].concat());
+        none.ended(0, &format!("nats-userman: {said}\n"));
+    }
     assert_eq!(list(&["cleo", "--former"]).lines().count(), 2);
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::{end, run_on};
 use super::{OTHER, write};
-use crate::support::{TOKEN, country_file, program, temp_dir};
+use crate::support::{Program, TOKEN, country_file, program, temp_dir};
 
 #[test]
 fn check_config_says_what_would_be_used_and_hides_secrets() {
@@ -198,4 +198,20 @@ fn check_config_says_what_is_wrong_and_touches_nothing() {
     assert!(!ran.out.contains(TOKEN) && !ran.out.contains("nothing is wrong"), "{}", ran.out);
     assert_eq!(fs::read_to_string(dir.path().join("seal.key")).unwrap(), "no key");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "no file was made");
+}
+
+#[test]
+fn an_upgrade_without_a_source_of_authstrings_is_told_by_check_config_and_at_the_start() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let upgrade = "https://join.example.com/upgrade?authstring={authstring}";
+    let said = "upgrade_url has no effect: set nats_url, where the authstring of the upgrade comes \
+                from";
+    let service = Program::serve(&data, &["--upgrade-url", upgrade]);
+    assert!(service.stderr().contains(said), "{}", service.stderr());
+    let checked = run_on(&data, &["check-config", "--upgrade-url", upgrade]).printed();
+    assert!(checked.contains(&format!("{said}\notherwise, configuration OK\n")), "{checked}");
+    let with = ["check-config", "--stand-in", "--upgrade-url", upgrade];
+    let checked = run_on(&data, &with).printed();
+    assert!(!checked.contains("upgrade_url"), "{checked}");
 }
