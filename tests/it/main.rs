@@ -1,12 +1,11 @@
-//! The one test binary: the program as its users and operators use it. `support` has what several
-//! tests need.
+//! Nearly all tests in one binary: the program as its users and operators use it. `support` has
+//! what several tests need.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod area;
 mod authstrings;
 mod backup;
-mod browser;
 mod clock;
 mod commands;
 mod conformance;

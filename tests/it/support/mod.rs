@@ -103,21 +103,6 @@ pub fn real_program(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// The script of axe-core, which examines pages for what people with a disability cannot use.
-/// `.ci/run` gets it by npm. If it is missing: as [`real_program`].
-pub fn axe_core() -> Option<String> {
-    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/target/npm/node_modules/axe-core/axe.min.js");
-    let found = std::fs::read_to_string(place).ok();
-    if found.is_none() {
-        assert!(
-            std::env::var("REQUIRE_REAL").as_deref() != Ok("1"),
-            "axe-core is not installed and REQUIRE_REAL=1"
-        );
-        eprintln!("\n*** axe-core IS NOT INSTALLED: this test proves nothing here ***\n");
-    }
-    found
-}
-
 /// Pseudo-random numbers, which are the same for the same seed (splitmix64).
 pub struct Dice(pub u64);
 

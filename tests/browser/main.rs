@@ -1,9 +1,20 @@
 //! The login page in real Chromium, in front of pages that a real nginx protects with
 //! `auth_request`. Chromium trusts `http://localhost`, so `Secure` and `__Host-` cookies work as
 //! they do over TLS.
+//!
+//! Chromium needs more processor time for these stories than any other suite, so that `cargo test`
+//! leaves them out. Run them by `cargo test --test browser`.
+
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod accessible;
 mod driver;
+#[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]
+#[path = "../it/support/mod.rs"]
+mod support;
+#[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]
+#[path = "../it/web/mod.rs"]
+mod web;
 
 use std::path::Path;
 use std::process::Command;
@@ -11,11 +22,12 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::area::BOB;
 use crate::support::{App, eventually, real_program, temp_dir};
 use crate::web::{WebServer, free_port};
 use driver::Browser;
 
+/// Bob, member 71 of site 1.
+const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 const WRONG: &str = "Wrong username or password.";
 const BY_HTTP: &str =
     "This page was opened with http, and browsers keep no login there. Open the site with https.";
