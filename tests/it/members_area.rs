@@ -682,6 +682,20 @@ fn an_apache_may_ask_for_the_password_itself() {
     }
 }
 
+/// Such a form would hold a connection of the service for as long as its sender likes to send.
+#[test]
+fn an_apache_takes_no_login_form_that_comes_in_chunks() {
+    let Some(site) = changed_apache(&[], &[]) else { return };
+    let login = "https://www.example.com/login?site=1";
+    let form = "username=bob&password=testtest";
+    let own = ["-H", "Sec-Fetch-Site: same-origin"];
+    assert_eq!(site.visitor.post(login, form, &own).status, 303);
+    let chunked = [&own[..], &["-H", "Transfer-Encoding: chunked"]].concat();
+    for form in [form, &format!("{form}&more={}", "x".repeat(40_000))] {
+        assert_eq!(site.visitor.post(login, form, &chunked).status, 411);
+    }
+}
+
 /// Apache passes on 8 KiB of a page. A longer one becomes a short one that leads to `/login`.
 #[test]
 fn an_apache_shows_a_page_of_8_kib_whole_and_a_longer_one_at_login() {
