@@ -10,7 +10,7 @@
 
 mod answer;
 mod connection;
-mod question;
-mod record;
+pub mod question;
+pub mod record;
 
 pub use connection::serve;
