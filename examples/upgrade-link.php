@@ -1,12 +1,12 @@
 <?php
-// A link to UpgradePlus for the trial member who looks at this page.
+// A link to UpgradePlus for the trial member who opens this page.
 //
 // It reads these variables from the environment of PHP (php-fpm: env[AUTHSTRING_URL] = ...):
 // AUTHSTRING_URL, as in http://127.0.0.1:8080; AUTHSTRING_API_USERNAME and AUTHSTRING_API_KEY;
 // JOIN_URL, NATS's domain for members.
 //
-// The web server says who the member is, as examples/members-nginx.conf and members.Caddyfile do.
-// Do not read HTTP_X_MEMBER_NAME: unless the web server sets it, a visitor may have sent it.
+// The web server sets the name of the member, as examples/members-nginx.conf and members.Caddyfile
+// do. Do not read HTTP_X_MEMBER_NAME: unless the web server sets it, a visitor may have sent it.
 $username = rawurldecode($_SERVER['MEMBER_NAME'] ?? '');
 $site = $_SERVER['MEMBER_SITE'] ?? '';
 if (($_SERVER['MEMBER_TRIAL'] ?? '') !== '1') {
