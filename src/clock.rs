@@ -372,7 +372,7 @@ mod tests {
         }
     }
 
-    /// An operator who asks for the journal since 1970 means 1970.
+    /// The operator's `--since 1970-01-01` means 1970, and not "no date".
     #[test]
     fn a_moment_of_the_operator_may_be_any_but_zero() {
         for text in ["", "0", "0000-00-00", "0000-00-00 00:00:00"] {

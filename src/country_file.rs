@@ -123,7 +123,7 @@ impl CountryFile {
         i64::try_from(self.reader.metadata().build_epoch).unwrap_or(i64::MAX)
     }
 
-    /// The country of an address, if the file knows it.
+    /// The country of an address, if the file has it.
     pub fn country(&self, address: IpAddr) -> Option<Country> {
         country(&self.reader.lookup(address.to_canonical()).ok()?)
     }

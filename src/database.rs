@@ -1,5 +1,5 @@
 //! Opens the database of the settings, and the key that belongs to it. Commands and the service
-//! first check what is there.
+//! first check the state of the database.
 
 mod shared_keys;
 
@@ -55,8 +55,9 @@ pub enum DatabaseError {
     KeyForeign(u64, PathBuf),
 }
 
-/// What is there, or why it cannot be used. The key is created after the database: an empty
-/// database beside a key is one that was lost, and not an interrupted first start.
+/// The state of the database at the location, or why it cannot be used. The key is created after
+/// the database: an empty database beside a key is one that was lost, and not an interrupted first
+/// start.
 ///
 /// # Errors
 ///

@@ -14,8 +14,8 @@ use rustix::process::{getegid, geteuid};
 /// Whether this process is the service.
 static IS_SERVICE: AtomicBool = AtomicBool::new(false);
 
-/// Notes that this process is the service, which nobody runs as another user: from now on each
-/// reason says how to give the service the access.
+/// Notes that this process is the service, which runs as its own user: from now on each reason says
+/// how to give the service the access.
 pub(crate) fn in_the_service() {
     IS_SERVICE.store(true, Ordering::Relaxed);
 }

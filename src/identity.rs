@@ -99,8 +99,8 @@ impl Username {
         Self::typed(text).filter(|name| !name.folded().is_empty())
     }
 
-    /// Reads a name to look a member up by, or the name in a row. Unlike [`Username::parse`] it
-    /// accepts a name of white space only: before names were folded, a member could get one, and
+    /// Reads a name for the look-up of a member, or the name in a row. Unlike [`Username::parse`]
+    /// it accepts a name of white space only: before names were folded, a member could get one, and
     /// they can still log in with it.
     pub fn typed(text: &str) -> Option<Self> {
         let fits =

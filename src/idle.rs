@@ -9,7 +9,7 @@ use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedule
 const NICE: i32 = 10;
 
 /// Gives the calling thread the scheduling policy SCHED_IDLE: it only runs when no other thread
-/// wants the processor. For background work. A nice value alone is not enough: the kernel lets such
+/// uses the processor. For background work. A nice value alone is not enough: the kernel lets such
 /// a thread finish its time slice of some milliseconds before a thread that has woken up. Measured
 /// beside the hashing thread, SCHED_IDLE lowers the p99 of a CHECK to a third.
 pub fn step_aside() {

@@ -1,4 +1,4 @@
-//! The journal record: what NATS said about a member, and what was done.
+//! The journal record: what NATS sent about a member, and what was done.
 
 pub mod shape;
 

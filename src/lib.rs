@@ -6,7 +6,7 @@
 //!
 //! 1. Commands: [`cli`].
 //! 2. Start and stop: [`service`], [`database`], and [`doctor`], which checks both.
-//! 3. Listeners: [`http`] and [`fastcgi`], the only layer that knows requests and responses.
+//! 3. Listeners: [`http`] and [`fastcgi`], the only layer with types for requests and responses.
 //! 4. Settings: [`config`] reads flags, variables and files into the settings of the layers below.
 //! 5. Members area: [`login`], [`rest_api`] and [`hardening`], without HTTP.
 //! 6. Applying: [`writer`], [`replay`] and [`apply`] load, decide and save postbacks.

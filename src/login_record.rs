@@ -15,7 +15,7 @@ pub enum LoginEvent {
     Trial,
     /// There were too many wrong passwords, so none was compared.
     Blocked,
-    /// The password was right, and the member is kept out because of sharing.
+    /// The password was right, and the member is blocked because of sharing.
     Shared,
     /// A member logged out.
     Logout,

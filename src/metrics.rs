@@ -9,7 +9,7 @@ pub const RUSH_REQUESTS: u64 = 20;
 /// Handles on one set of counters; clones share them.
 ///
 /// Each counter has an allocation of its own: all threads add to `requests`, and would otherwise
-/// take the cache line of `commits` from each other, which every read looks at.
+/// take the cache line of `commits` from each other, which every read loads.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     requests: Arc<AtomicU64>,
@@ -28,7 +28,7 @@ impl Metrics {
         self.requests.fetch_add(RUSH_REQUESTS + 1, Ordering::Relaxed);
     }
 
-    /// Requests since the start. The hashing worker sees by it how busy the service is.
+    /// Requests since the start. The hash worker measures by it how busy the service is.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }

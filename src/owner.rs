@@ -15,7 +15,7 @@ const OWNER: u32 = 0o700;
 /// Gives a file that root has just created in this directory to the owner and the group of the
 /// directory. Does nothing for other users, whose files belong to them anyway.
 ///
-/// The file is named by its descriptor alone, so that nobody can put another one in its place.
+/// The file is named by its descriptor alone, so that no other process can replace it.
 pub(crate) fn give_to_owner_of(dir: &Path, file: &File) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());

@@ -37,7 +37,7 @@ pub(crate) fn is_utf_16(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || every(0) || every(1)
 }
 
-/// Whether a value stands in quotes. A shell removes them; a file of variables that no shell reads
+/// Whether a value is in quotes. A shell removes them; a file of variables that no shell reads
 /// keeps them.
 pub(crate) fn is_quoted(text: &str) -> bool {
     let ends = text.chars().next().zip(text.chars().next_back());

@@ -274,7 +274,7 @@ mod tests {
     }
 
     /// No character has a lower case of several but the one that [`push_lower`] names. The compiler
-    /// may know another Unicode, so that only what both know is compared.
+    /// may have another version of Unicode, so that only characters in both are compared.
     #[test]
     fn the_lower_case_of_each_character_is_that_of_the_standard_library() {
         for c in (0..=0x10_ffff).filter_map(char::from_u32) {

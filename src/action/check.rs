@@ -1,8 +1,8 @@
 //! CHECK: is this username taken?
 //!
-//! The join form asks before it sells a name: "OK means it exists (is taken), NOTOK means it does
-//! not exist (is free)". Other receivers confuse the two. It changes nothing, is not journalled,
-//! and uses a read-only connection.
+//! The join form sends a CHECK before it sells a name: "OK means it exists (is taken), NOTOK means
+//! it does not exist (is free)". Other receivers confuse the two. It changes nothing, is not
+//! journalled, and uses a read-only connection.
 
 use super::decision::{Change, Decision, Known, unseen};
 use super::read::Parameters;

@@ -141,13 +141,14 @@ impl Decision {
         Self { change: Change::None, reply }
     }
 
-    /// Adds to the reply what was given and not taken.
+    /// Adds to the reply the values that were given and ignored.
     pub(super) fn naming(mut self, not_taken: &Refusal) -> Self {
         self.reply.push(format_args!("; not taken: {not_taken}"));
         self
     }
 
-    /// Changes the row to `new`. The reply says `done`, or that it was so already.
+    /// Changes the row to `new`. The reply has the word `done`, or says that the row already had
+    /// these values.
     pub(super) fn update(old: &Member, new: Member, done: &str) -> Self {
         let (key, name) = (new.key, &new.username);
         if *old == new {

@@ -26,8 +26,8 @@ impl Delete {
     pub(super) fn decide(&self, known: &Known<'_>, now: i64) -> Decision {
         let Key { site, member } = self.key;
         match known.standing {
-            // Also where a clock that may be wrong says that they have expired: the row must not be
-            // there when the clock is right again.
+            // Also where a clock that may be wrong says that they have expired: the row must not
+            // exist when the clock is right again.
             Standing::Here(row) | Standing::Lapsed(row) => {
                 let change = Change::Leave(Former::new(row.clone(), Reason::Deleted, now));
                 Decision::ok(

@@ -1,8 +1,8 @@
 //! The eight actions. They are parsed once from the fields of a postback, and decided by pure
-//! functions of the action, what is known, and the time.
+//! functions of the action, the known rows, and the time.
 //!
 //! Nothing here uses disk, network, clock or database. A new action needs its own file, a variant
-//! of [`Action`], its name in [`NAMES`], and the changes that the compiler then asks for.
+//! of [`Action`], its name in [`NAMES`], and the changes that the compiler then requires.
 
 mod activate;
 mod add;
@@ -48,7 +48,7 @@ pub struct Parsed {
     pub ignored: Vec<Refusal>,
 }
 
-/// What NATS asks for. Source: TMM's "Site User Management".
+/// A request of NATS. Source: TMM's "Site User Management".
 #[derive(Clone, Debug)]
 pub enum Action {
     /// A new membership.
@@ -135,7 +135,7 @@ impl Action {
         }
     }
 
-    /// The member that the action is about. A CHECK has only a name.
+    /// The member that the action concerns; `None` for a CHECK, which has only a name.
     pub fn key(&self) -> Option<Key> {
         match self {
             Action::Add(Add { key, .. }) | Action::ManualAdd(Add { key, .. }) => Some(*key),
@@ -164,7 +164,7 @@ impl Action {
         }
     }
 
-    /// The credential it brings, if any.
+    /// The credential in the postback, if any.
     pub fn credential(&self) -> Option<&Credential> {
         match self {
             Action::Add(add) | Action::ManualAdd(add) => Some(&add.credential),
@@ -175,7 +175,7 @@ impl Action {
         }
     }
 
-    /// The credential it brings, to replace it by the row's own seal of the same password.
+    /// The credential in the postback, to replace it by the row's own seal of the same password.
     pub fn credential_mut(&mut self) -> Option<&mut Credential> {
         match self {
             Action::Add(add) | Action::ManualAdd(add) => Some(&mut add.credential),
@@ -186,7 +186,7 @@ impl Action {
         }
     }
 
-    /// The session it brings, if any.
+    /// The session in the postback, if any.
     pub fn session(&self) -> Option<SessionHash> {
         match self {
             Action::Add(Add { details, .. })

@@ -48,8 +48,8 @@ pub struct Recorded {
 pub enum FieldsSource<'a> {
     /// The wire or a capture: secrets in clear text.
     Wire(&'a Rules),
-    /// A journal record: its secrets are `***`, so it comes with what became of them, and with the
-    /// word of its reply.
+    /// A journal record: its secrets are `***`, so the record has their stored forms and the word
+    /// of the reply.
     Journal(&'a Recorded, Word),
 }
 
@@ -111,7 +111,7 @@ impl Details {
         }
     }
 
-    /// A row with these values and this name taken over, and without a noted expiry.
+    /// The row with these values and this name, and without a noted expiry.
     pub(super) fn over(&self, row: &Member, name: Taken<'_>) -> Member {
         let mut row = row.clone();
         name.put_into(&mut row);

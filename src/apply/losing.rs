@@ -1,4 +1,4 @@
-//! A database that loses transactions at steps of a test's choosing.
+//! A database that loses transactions at the steps that a test chooses.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -78,8 +78,8 @@ pub(crate) fn postback(body: &str) -> Postback {
     Postback::read(&Fields::from_urlencoded(body.as_bytes()), &rules, Origin::Nats, None).0
 }
 
-/// Passes every call on to an engine, but for those at which it loses the transaction. Panics where
-/// a transaction that was lost is used any further.
+/// Passes every call on to an engine, except those at which it loses the transaction. Panics if a
+/// lost transaction is used again.
 pub(crate) struct Losing<'e> {
     engine: &'e mut dyn Engine,
     /// Steps that lose the transaction; a step is a call within one, its begin and commit included.
@@ -100,7 +100,7 @@ pub(crate) struct Losing<'e> {
 }
 
 impl<'e> Losing<'e> {
-    /// Loses nothing yet.
+    /// Loses no transaction until a test sets a step.
     pub(crate) fn over(engine: &'e mut dyn Engine) -> Self {
         Self {
             engine,

@@ -85,7 +85,7 @@ pub fn decide<'p>(
     decide_again(vault, postback, view, moment.into(), false)
 }
 
-/// Decides a postback that an older release may have answered OK: see
+/// Decides a postback that an older release may have answered OK. See
 /// [`crate::action::Known::was_done`].
 pub(crate) fn decide_again<'p>(
     vault: &Vault,
@@ -171,7 +171,7 @@ pub fn apply(
 ///
 /// A row that the schema refuses affects only its own postback: the batch is run again with a
 /// savepoint for each postback, and that one gets the fault. A transaction that the database loses
-/// is run again as a whole: everything is loaded and decided anew. A row that another transaction
+/// is run again as a whole: everything is loaded and decided again. A row that another transaction
 /// has locked for too long affects only its own postback too.
 ///
 /// # Errors
@@ -189,7 +189,7 @@ pub fn transact<M: Into<Moment>>(
     done
 }
 
-/// As [`transact`], for a caller that counts and logs the reruns itself.
+/// Applies a batch as [`transact`] does, for a caller that counts and logs the reruns itself.
 pub(crate) fn transact_counted<M: Into<Moment>>(
     engine: &mut dyn Engine,
     vault: &Vault,

@@ -4,8 +4,8 @@
 use crate::store::{Engine, Fault};
 
 /// How often the work of one caller is run again after the database has lost its transaction. The
-/// usual reasons, a deadlock or a server that hands over to another, are over by then; and a
-/// postback waits for all of it.
+/// usual reasons, a deadlock or a failover to another server, are over by then. A postback waits
+/// for all reruns.
 pub(crate) const RERUNS_MAX: u32 = 3;
 
 /// How often a command or a start tries again where another transaction has locked a row: for some
@@ -30,8 +30,8 @@ pub(crate) fn in_transaction<T>(
     done
 }
 
-/// As [`in_counted_transaction`], and runs `work` again, at most `waits_max` times, where another
-/// transaction has locked a row.
+/// Works as [`in_counted_transaction`], and runs `work` again, at most `waits_max` times, where
+/// another transaction has locked a row.
 pub(crate) fn in_patient_transaction<T>(
     engine: &mut dyn Engine,
     reruns: &mut u32,
@@ -47,15 +47,15 @@ pub(crate) fn in_patient_transaction<T>(
     }
 }
 
-/// One line for a transaction that was lost, however often.
+/// Logs one line for a transaction that was lost, however often.
 pub(super) fn log_reruns(reruns: u32) {
     if reruns > 0 {
         log::warn!("the database lost a transaction {reruns} times; it was run again each time");
     }
 }
 
-/// As [`in_transaction`], for a caller that counts and logs the reruns itself. `reruns` goes up to
-/// [`RERUNS_MAX`] also over several transactions of one caller.
+/// Works as [`in_transaction`], for a caller that counts and logs the reruns itself. `reruns` goes
+/// up to [`RERUNS_MAX`] also over several transactions of one caller.
 pub(crate) fn in_counted_transaction<T>(
     engine: &mut dyn Engine,
     reruns: &mut u32,
@@ -92,7 +92,7 @@ mod tests {
 
     const NAMES: [&str; 3] = ["ann", "bob", "eve"];
 
-    /// Three who join; the first changes her name and leaves again.
+    /// Three members who join. The first one changes the username and leaves again.
     fn batch() -> Vec<Postback> {
         let add = |(member, name)| {
             let secret = "password=secret";
@@ -123,7 +123,7 @@ mod tests {
         Ok(results.into_iter().map(text).collect())
     }
 
-    /// One run without any loss: what was answered, what is there then, and how many steps it took.
+    /// One run without any loss: the replies, the rows afterwards, and the number of steps.
     fn as_one_run(batch: &[Postback], refused: Option<Key>) -> (Vec<String>, Vec<String>, usize) {
         let scene = Scene::new();
         let (answers, steps) = scene.with_losing(

@@ -114,7 +114,7 @@ impl Resource {
     }
 }
 
-/// The member who is meant, by one of NATS's three combinations of parameters. Other combinations
+/// The member of a request, by one of NATS's three combinations of parameters. Other combinations
 /// cannot be expressed.
 #[derive(Clone, Debug)]
 pub enum Lookup {

@@ -8,9 +8,9 @@ use super::{AuthString, Plus};
 use crate::identity::Key;
 use crate::recent::Recent;
 
-/// Authstrings that are kept. The latest half of them is never evicted.
+/// The most authstrings that are kept. The newest half of them is never evicted.
 const STRINGS_MAX: usize = 65_536;
-/// 128 random bits, as NATS's seem to have.
+/// Bytes of an authstring: 128 random bits, as NATS's seem to have.
 const STRING_BYTES: usize = 16;
 
 /// The purpose of an authstring.
@@ -40,7 +40,7 @@ impl std::fmt::Debug for StandIn {
 }
 
 impl StandIn {
-    /// Authstrings will be valid for so many seconds.
+    /// Makes a source whose authstrings are valid for this many seconds.
     pub fn new(lifetime_seconds: i64) -> Self {
         Self { lifetime_seconds, strings: Mutex::new(Recent::new(STRINGS_MAX)) }
     }

@@ -27,7 +27,7 @@ impl Network {
         Self::with_prefix(address, prefixes(address)[0])
     }
 
-    /// Reads the form that [`fmt::Display`] writes. An address stands for its narrowest network.
+    /// Reads the form that [`fmt::Display`] writes. An address is read as its narrowest network.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) =
             text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));

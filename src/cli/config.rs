@@ -35,7 +35,7 @@ impl ConfigCommand {
     }
 }
 
-/// A line of TOML. What cannot stand in the configuration file is a comment.
+/// A line of TOML. A value that the configuration file cannot have is a comment.
 fn line(Effective { key, value, origin }: &Effective) -> String {
     let assigned = match value {
         EffectiveValue::Text(text) => format!("{key} = {}", quoted(text)),

@@ -19,13 +19,13 @@ const BODY_BYTES_MAX: u64 = 1_024;
 /// The response header with the seconds since the last backup, or `none`, where the service makes
 /// backups.
 const BACKUP_AGE: &str = "x-backup-age";
-/// The response header that is there where no host of `--database-read` answers.
+/// The response header that is set if no host of `--database-read` answers.
 const READS: &str = "x-reads";
 
 /// What answered at an address, or why nothing did.
 #[derive(Debug)]
 enum Answer {
-    /// The service, which works; what there is to say about it.
+    /// The service, which works, and remarks about it.
     Healthy(Vec<String>),
     /// The service, which cannot commit.
     Unavailable,

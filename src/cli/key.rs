@@ -1,5 +1,5 @@
 //! `key list`, `key prepare`, `key rotate`, `key forget`: the rotation of `seal.key` and
-//! `cookie.key`. A running service takes up what has changed at a reload.
+//! `cookie.key`. A running service reads the changed files at a reload.
 
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
@@ -167,7 +167,7 @@ fn prepare(config: &Config, which: Which) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How the service gets to know of a change.
+/// How the service is told to read a changed key.
 fn take_up(config: &Config) -> &'static str {
     match config.data_dir.is_in_use() {
         true => "reload the running service (SIGHUP)",

@@ -1,4 +1,4 @@
-//! One setting of the look of pages, from its text: of a flag, or of a section of a file.
+//! Reads one setting of the design of pages from its text, of a flag or of a section of a file.
 
 use std::path::Path;
 

@@ -46,7 +46,7 @@ pub struct Config {
     pub data_dir: DataDir,
     /// The database.
     pub location: Location,
-    /// Whether the password of the database stands in its URL.
+    /// Whether the password of the database is in its URL.
     pub(super) password_in_url: bool,
     /// Tokens from settings; if empty, those of the data directory are used.
     pub postback_tokens: Vec<Token>,

@@ -1,6 +1,6 @@
 //! `/api/member/authstring`, `/api/member/tokenrebuystring` and `/api/authstring/redeem`: NATS's
-//! REST API for a members area, which then needs neither NATS's key nor a NATS that answers in
-//! time.
+//! REST API for a members area, which then needs no key of NATS and does not depend on NATS's
+//! response time.
 
 use std::sync::atomic::Ordering;
 

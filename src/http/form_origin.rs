@@ -1,5 +1,5 @@
 //! Whether a form was sent from a page of this site. Other forms are refused, and a line at a
-//! limited rate says why: the cause is mostly a proxy that changes a header, and then nobody can
+//! limited rate says why: the cause is mostly a proxy that changes a header, and then no member can
 //! log in.
 
 use actix_web::HttpRequest;

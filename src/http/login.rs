@@ -1,5 +1,5 @@
-//! `/login` and `/logout`: the login page, for sites that do not want the browser's own prompt, and
-//! a signed cookie.
+//! `/login` and `/logout`: the login page, for sites without the browser's own prompt, and a signed
+//! cookie.
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -275,7 +275,7 @@ pub async fn logout(
     response
 }
 
-/// The page with the button. Its query may say where it leads, and of which site it is.
+/// The page with the button. Its query may have the return address and the site.
 fn logout_page(request: &HttpRequest, state: &ThreadState) -> HttpResponse {
     let query = request.query_string().as_bytes();
     let fields = Fields::from_urlencoded(query);

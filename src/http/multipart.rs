@@ -43,7 +43,7 @@ pub fn parts(content_type: &[u8], body: &[u8]) -> Result<Vec<Part>, BadMultipart
     let mut has_delimiter = false;
     while let Some(line) = body.next_delimiter() {
         has_delimiter = true;
-        // After the last part PHP looks for another one, and so does this.
+        // After the last part PHP searches for another one, and so does this parser.
         if line == Delimiter::Close || body.rest.is_empty() {
             continue;
         }
@@ -438,8 +438,8 @@ mod tests {
         for length in 0..whole.len() {
             let cut = &whole[..length];
             let expected = match cut.len() - cut.rfind("--B").unwrap_or(0) {
-                // Nothing stands behind a delimiter but a part of its line break: the parts before
-                // it are whole.
+                // Behind a delimiter there is only a part of its line break: the parts before it
+                // are whole.
                 3..=5 if cut.ends_with(['B', '\r', '\n']) => Ok(cut.matches("\n--B").count()),
                 _ => Err(BadMultipart::Body),
             };

@@ -26,7 +26,7 @@ pub(super) enum Health {
     ReadsElsewhere,
     /// No postback can be committed.
     CannotCommit,
-    /// Postbacks can be committed, and no member can be let in.
+    /// Postbacks can be committed, and no member can be admitted.
     CannotRead,
 }
 

@@ -1,5 +1,5 @@
-//! What the login page and `/auth` share: the login form, and the site as the visitor's browser
-//! sees it.
+//! The code that the login page and `/auth` share: the login form, and the site's address in the
+//! visitor's browser.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -19,7 +19,7 @@ use crate::reply::Refusal;
 /// Says why a visitor is not admitted.
 const AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 
-/// A page for this visitor. It is shown in their language and in the look of the site.
+/// A page for this visitor. It is shown in their language and in the design of the site.
 pub(super) fn page(
     request: &HttpRequest,
     state: &ThreadState,
@@ -32,12 +32,12 @@ pub(super) fn page(
     respond::page(status, live.pages.render(&facts))
 }
 
-/// Tells the web server why the visitor is not admitted.
+/// Sets the header that says why the visitor is not admitted.
 pub(super) fn tell_reason(response: &mut HttpResponse, reason: Denial) {
     response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
 }
 
-/// The visitor, as the headers and the connection tell.
+/// The visitor, from the headers and the connection.
 pub(super) fn visit<'a>(request: &'a HttpRequest, state: &ThreadState) -> Visit<'a> {
     Visit {
         address: state.caller(request),

@@ -103,7 +103,7 @@ impl<K: Hash + Eq> Window<K> {
     /// Whether a line of this key may be written. If so, it counts as written, else as suppressed.
     pub fn add(&mut self, key: K, now: i64) -> bool {
         if self.is_over(now) {
-            // A count that nobody took goes into the next window.
+            // A count that was not logged is added to the next window.
             self.suppressed = self.close().unwrap_or(0);
         }
         self.began.get_or_insert(now);

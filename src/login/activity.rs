@@ -2,8 +2,9 @@
 //! because not every proxy passes on a new cookie from the answer of `/auth`.
 //!
 //! The times are in memory, by the steady clock. They are stored in coarse steps, so that a restart
-//! neither ends a login that is in use nor revives one that has ended. A login that is not in
-//! memory was last used when its row says, at most one step too early, or else when it began.
+//! neither ends a login that is in use nor revives one that has ended. For a login that is not in
+//! memory, the last use is the time in its row, which is at most one step too early, or else its
+//! beginning.
 
 use std::fmt;
 

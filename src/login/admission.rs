@@ -211,8 +211,8 @@ async fn opened(
         is_known = is_known || area.is_known(member, network).await;
     }
     let blocked = attempt.is_blocked_by_now(&typed_name, is_known);
-    // Asked for every failed login, so that the time does not tell whose name it is. If it cannot
-    // be read, no member has the name, and it is not shown.
+    // Read for every failed login, so that the time of the answer does not reveal whether the name
+    // exists. If the rows cannot be read, the name counts as unknown and is not shown.
     let name = typed.name.clone();
     let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
     let is_taken = is_taken.unwrap_or(false);

@@ -34,7 +34,7 @@ use crate::store::{LoginRow, Note, Read};
 use crate::writer::Writer;
 
 /// Lines of logins with the right password, per member. Members can log in without end, and a
-/// remembered password costs no hash. All members of a large site have room.
+/// remembered password costs no hash. The limit is high enough for all members of a large site.
 pub const LOGIN_LINES_MAX: LinesMax = LinesMax { window_seconds: 60, all: 6_000, each: 10 };
 
 /// The part that all threads share.
@@ -70,7 +70,7 @@ pub struct Area {
     pub logouts: Logouts,
     /// Browsers that were given a cookie and have not shown it yet.
     pub unkept: Unkept,
-    /// Who shares a login.
+    /// Counts the networks of members, to detect shared logins.
     pub sharing: Sharing,
     /// The countries of addresses.
     pub countries: Countries,
@@ -154,8 +154,8 @@ impl ThreadArea {
         }
     }
 
-    /// Counts a wrong password. A block that begins with it holds at once; it is logged and written
-    /// a moment later.
+    /// Counts a wrong password. A block that begins with it applies at once. It is logged and
+    /// written a moment later.
     pub(super) fn count_wrong(&self, wrong: &WrongPassword<'_>) {
         let now = self.clock.read();
         if self.shared.guard.is_exempt(wrong.network) {

@@ -1,6 +1,6 @@
-//! The query of `/auth`: what a protected site asks for. The operator writes it into a
-//! configuration. A mistake in it must not let anybody in, so unknown, repeated and empty
-//! parameters are refused.
+//! The query of `/auth`: whose members a protected site admits. The operator writes the query into
+//! the configuration of a web server. A mistake in it must not let anybody in, so unknown, repeated
+//! and empty parameters are refused.
 
 use super::back::Back;
 use crate::fields::Fields;
@@ -11,7 +11,7 @@ use crate::reply::Refusal;
 /// commas.
 const QUERY_BYTES_MAX: usize = 2048;
 
-/// Whose members are let in, and how other visitors are asked to log in.
+/// Whose members are admitted, and how other visitors are asked to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The sites, in the order in which they are tried.

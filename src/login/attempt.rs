@@ -53,8 +53,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Does what a wrong password costs, for a name that no member has: the time then does not
-    /// reveal whether a member has it.
+    /// Spends the time of a wrong password for a name that no member has, so that the time does not
+    /// reveal whether a member has the name.
     pub(super) async fn unknown_name(&mut self, sites: &[SiteId]) -> Result<(), Undecided> {
         let Some(&site) = sites.first() else { return Ok(()) };
         let key = self

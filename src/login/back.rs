@@ -102,7 +102,7 @@ mod tests {
             ("a", "relative"),
             (" /a", "a space first"),
             ("//example.net", "another host"),
-            ("///example.net", "the same"),
+            ("///example.net", "three slashes are another host too"),
             ("/\\example.net", "a browser's //"),
             ("\\\\example.net", "twice"),
             ("\\/example.net", "and this"),

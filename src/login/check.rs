@@ -1,5 +1,5 @@
-//! Whether a visitor may open a protected page, and what the web server that asks is answered. Each
-//! listener asks here, so that all of them answer alike.
+//! Whether a visitor may open a protected page, and the answer to the web server. All listeners use
+//! this module, so that their answers are equal.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -26,16 +26,16 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub struct PageRequest<'a> {
     /// Who sends it.
     pub visit: Visit<'a>,
-    /// The name and the password that the browser sends with it, by HTTP Basic. Some that cannot be
-    /// read are treated as a wrong login: the browser asks again.
+    /// The name and the password that the browser sends with it, by HTTP Basic. Unreadable ones are
+    /// treated as a wrong login: the browser prompts again.
     pub typed: Option<Typed>,
-    /// The address of the page as the web server tells it, or nothing. Only who is kept out needs
-    /// it.
+    /// The address of the page as the web server sends it, or an empty text. It is used only for a
+    /// visitor who is not admitted.
     pub page: &'a [u8],
 }
 
 impl PageRequest<'_> {
-    /// Where a login leads.
+    /// The path to which the browser goes after a login.
     pub fn back(&self) -> Back {
         Back::read(&String::from_utf8_lossy(self.page))
     }
@@ -46,9 +46,9 @@ impl PageRequest<'_> {
 pub struct Answer {
     /// The status.
     pub status: Status,
-    /// Who is let in.
+    /// The member who is admitted.
     pub member: Option<Told>,
-    /// Why the visitor is not let in.
+    /// Why the visitor is not admitted.
     pub reason: Option<Denial>,
     /// Whether the browser is asked for name and password by [`CHALLENGE`].
     pub is_challenge: bool,
@@ -69,10 +69,10 @@ pub enum Status {
     Undecided,
 }
 
-/// What a visitor reads who is not let in.
+/// The body of the answer for a visitor who is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// Nothing: they are let in.
+    /// Nothing: the visitor is admitted.
     Nothing,
     /// A sentence, where the operator has no page for that.
     Sentence(&'static str),
@@ -80,7 +80,7 @@ pub enum Body {
     Page(Shown),
 }
 
-/// What the protected page is told about a member. All of it is ASCII without control characters.
+/// The values about a member for the protected page. All of it is ASCII without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The memberid.

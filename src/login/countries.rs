@@ -22,7 +22,7 @@ impl Countries {
         self.0.store(file.map(Arc::new));
     }
 
-    /// The country of an address, if the file knows it.
+    /// The country of an address, if the file has it.
     pub fn of(&self, address: IpAddr) -> Option<Country> {
         self.0.load().as_ref()?.country(address)
     }

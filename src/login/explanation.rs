@@ -1,4 +1,4 @@
-//! Says in one sentence whether a member gets in now, and if not, why.
+//! Explains in one sentence whether a member is admitted now, and if not, why.
 
 use crate::action::Standing;
 use crate::block::{Block, Target};
@@ -11,7 +11,7 @@ use crate::shared_use::SharingBlock;
 /// What is known about a member.
 #[derive(Debug)]
 pub struct MemberFacts<'a> {
-    /// Where they stand.
+    /// Whether they are a member, a former member or unknown.
     pub standing: &'a Standing,
     /// Their last logins, the newest first.
     pub logins: &'a [StoredLogin],
@@ -23,8 +23,8 @@ pub struct MemberFacts<'a> {
     pub now: i64,
 }
 
-/// The sentence, without its subject and without a full stop. The first cause that holds is told,
-/// the strongest first.
+/// The sentence, without its subject and without a full stop. The sentence has the first cause that
+/// applies, the strongest first.
 pub fn explain(facts: &MemberFacts<'_>) -> String {
     match facts.standing {
         Standing::Unknown => "was never a member".into(),
@@ -74,7 +74,7 @@ fn of_member(facts: &MemberFacts<'_>, row: &Member) -> String {
         Some((LoginEvent::Logout, when, _)) => {
             format!("may log in; they logged out at {when}")
         }
-        // A block that is over does not keep anybody out, nor does a login.
+        // An ended block, or a login, blocks nobody.
         Some((
             LoginEvent::Login | LoginEvent::Unknown | LoginEvent::Blocked | LoginEvent::Shared,
             ..,
@@ -83,7 +83,7 @@ fn of_member(facts: &MemberFacts<'_>, row: &Member) -> String {
     }
 }
 
-/// A block of the name keeps more visitors out than one of the name in one network.
+/// A block of the name applies to more visitors than one of the name in one network.
 fn strongest(blocks: &[Block]) -> Option<&Block> {
     let is_of_name = |block: &&Block| matches!(block.target, Target::Name(_));
     blocks.iter().find(is_of_name).or_else(|| blocks.iter().max_by_key(|block| block.until))

@@ -213,10 +213,11 @@ impl Guard {
         self.count_blocks(&state);
     }
 
-    /// Takes up a block that another receiver has stored, for the rest of its time, but for no
+    /// Applies a block that another receiver has stored, for the rest of its time, but for no
     /// longer than a new block. Keeps its times. Returns its weight; `None` if it is over, or does
     /// not count here: a name that no member has, which is stored under a pseudonym, or a name
-    /// before names may be blocked. A new target must find room, so that no block gives way.
+    /// before names may be blocked. A new target is applied only if there is space, so that no
+    /// block is evicted.
     pub fn take_up(&self, block: &Block, holder: NameHolder, now: Reading) -> Option<Weight> {
         let kind = block.target.kind();
         let counts = self.limits.of(kind) > 0

@@ -2,7 +2,7 @@
 //!
 //! They belong to the member, not to the name: another member who gets the name has other networks,
 //! and a member who is renamed keeps theirs. They are stored in the database, so that they survive
-//! a restart. Memory holds the latest, and what need not be stored again.
+//! a restart. The cache in memory has the newest ones, and those that need not be stored again.
 //!
 //! They are hashed under a key that is derived from `cookie.key`. While that key is rotated, they
 //! are looked up under all its keys. Each is stored again, under the current key, when its member
@@ -56,7 +56,7 @@ fn macs(keys: &Ring<Zeroizing<[u8; 32]>>) -> Ring<Hmac<Sha256>> {
 }
 
 impl KnownNetworks {
-    /// Starts with nothing in memory. The keys must be the same after a restart, and serve no other
+    /// Starts with an empty cache. The keys must be the same after a restart, and serve no other
     /// purpose.
     pub fn new(keys: &Ring<Zeroizing<[u8; 32]>>) -> Self {
         let shard = || {
@@ -72,8 +72,8 @@ impl KnownNetworks {
         }
     }
 
-    /// Takes other keys. What memory has was stored under the former key, so it is forgotten: a
-    /// login stores it again.
+    /// Replaces the keys. The cached networks were stored under the former key, so the cache is
+    /// cleared: the next login stores them again.
     pub fn take_keys(&self, keys: &Ring<Zeroizing<[u8; 32]>>) {
         self.macs.store(Arc::new(macs(keys)));
         for shard in &self.shards {

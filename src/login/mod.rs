@@ -10,7 +10,7 @@
 //! Typed + the member's row --guard--> blocked? --remembered--> matched before? --pool--> one hash
 //! ```
 //!
-//! Each listener reads its protocol into a Visit and asks check, which answers all alike.
+//! Each listener reads its protocol into a Visit and calls check, which gives all the same answer.
 //!
 //! There are no HTTP types here, and time is an argument. Visitors may send anything: every parser
 //! accepts any bytes, is bounded, and shows no secret.

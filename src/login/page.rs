@@ -110,13 +110,13 @@ impl Shown {
 pub struct Facts<'a> {
     /// Which page is shown.
     pub shown: Shown,
-    /// What the protected site asks for; `None`: the page is about no site.
+    /// The query of the protected site; `None`: the page is about no site.
     pub ask: Option<&'a Ask>,
     /// The host, without its port.
     pub host: &'a str,
     /// The browser's `Accept-Language`, or an empty text.
     pub languages: &'a str,
-    /// Where the page leads after the login.
+    /// The path to which the browser goes after the login.
     pub back: &'a str,
     /// The name that was typed at the last attempt, or an empty text.
     pub username: &'a str,
@@ -150,7 +150,7 @@ impl<'a> Facts<'a> {
         Self { shown, ask: None, host, languages, back, username, can_upgrade, form }
     }
 
-    /// The address of the login page that asks for the same, without where it leads.
+    /// The address of the login page for the same sites, without a return address.
     fn action(&self) -> String {
         self.ask.map_or_else(String::new, |ask| {
             let trial = if ask.full_only { "&trial=no" } else { "" };
@@ -158,7 +158,7 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// The login page as a link that leads back to the same place.
+    /// The address of the login page, with the current page as the return address.
     pub fn login_link(&self) -> String {
         let back =
             percent_encoding::utf8_percent_encode(self.back, percent_encoding::NON_ALPHANUMERIC);
@@ -178,11 +178,11 @@ pub struct Rendered {
 /// The settings of pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageSettings {
-    /// Of every site that has none of its own.
+    /// The settings of every site that has none of its own.
     pub general: Look,
-    /// Of sites.
+    /// The settings of single sites.
     pub sites: BTreeMap<SiteId, Look>,
-    /// Of hosts, in lower case. They count before those of sites.
+    /// The settings of single hosts, in lower case. They take precedence over those of sites.
     pub hosts: BTreeMap<String, Look>,
 }
 
@@ -217,12 +217,12 @@ impl PageSettings {
         .filter_map(|(name, has_changed)| has_changed.then_some(name))
     }
 
-    /// All looks.
+    /// The settings of all sites and hosts.
     fn looks(&self) -> impl Iterator<Item = &Look> {
         std::iter::once(&self.general).chain(self.sites.values()).chain(self.hosts.values())
     }
 
-    /// The look of a page.
+    /// The settings that apply to a page.
     fn look(&self, facts: &Facts<'_>) -> &Look {
         let host = (!self.hosts.is_empty())
             .then(|| self.hosts.get(&facts.host.to_ascii_lowercase()))

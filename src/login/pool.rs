@@ -47,8 +47,8 @@ pub struct Asker {
     /// The visitor's address.
     pub address: IpAddr,
     /// Whether the member has logged in from that network before. Under load such a check is
-    /// answered sooner, and it may wait longer. That tells a visitor in the member's network no
-    /// more than a block of the name would.
+    /// answered sooner, and it may wait longer. That reveals no more to a visitor in the member's
+    /// network than a block of the name would.
     pub is_known: bool,
 }
 
@@ -81,7 +81,7 @@ struct PoolState {
     stopping: bool,
 }
 
-/// The answer to a check, or where it will come from.
+/// The answer to a check, or the channel that will receive it.
 enum Asked {
     Answered(bool),
     Waiting(oneshot::Receiver<bool>),

@@ -1,4 +1,5 @@
-//! Puts logins into the record. Nobody waits for it: the rows are notes of the writer's lane.
+//! Puts logins into the record. No request waits for this: the rows are notes in the writer's queue
+//! for notes.
 
 use super::area::ThreadArea;
 use super::basic::Typed;
@@ -21,11 +22,11 @@ pub(super) struct Failure<'a> {
     pub(super) network: Network,
 }
 
-/// Who is meant by a name.
+/// The members who have a name.
 pub(super) enum Meant {
     /// These members, and whether any member or former member has the name.
     Known(Vec<Key>, bool),
-    /// Nobody has looked.
+    /// The rows were not read.
     Unread,
 }
 

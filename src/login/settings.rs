@@ -45,7 +45,7 @@ pub enum SharingAction {
     Off,
     /// A line in the log.
     Log,
-    /// A line, and the member is kept out.
+    /// A line, and the member is blocked.
     Block,
 }
 
@@ -73,7 +73,7 @@ pub struct SharingConfig {
     pub at_once: u32,
     /// The most countries within the period; 0 where there is no file of countries.
     pub countries: u32,
-    /// How long a member is kept out, seconds.
+    /// How long a member is blocked, seconds.
     pub block_seconds: i64,
     /// The prefix of IPv4 that counts as one network, at most 32.
     pub ipv4_prefix: u8,

@@ -37,7 +37,7 @@ impl Signers {
         self.current.load()
     }
 
-    /// Takes over the epoch that the database has now. Returns whether it changed.
+    /// Changes to the epoch that the database has now. Returns whether it changed.
     pub fn take_up(&self, epoch: Option<Epoch>) -> bool {
         let first = self.first.lock();
         let is_new = self.current().0 != epoch;
@@ -47,7 +47,7 @@ impl Signers {
         is_new
     }
 
-    /// Takes over other keys.
+    /// Replaces the keys.
     pub fn take_keys(&self, signer: Signer) {
         let mut first = self.first.lock();
         let epoch = self.current().0;

@@ -1,5 +1,5 @@
 //! Detects browsers that do not keep the login cookie. After the right password they are
-//! redirected, come without the cookie, and would see the empty form again. For a minute, this
+//! redirected, come without the cookie, and would get the empty form again. For a minute, this
 //! module remembers which visitors got a cookie and have not sent it yet.
 //!
 //! A visitor is identified by address and `User-Agent`, without a script or a cookie. Two visitors

@@ -1,5 +1,5 @@
-//! A request of a visitor, as the web server in front tells it. Each listener reads it from its own
-//! protocol.
+//! A request of a visitor, as the web server in front forwards it. Each listener reads it from its
+//! own protocol.
 
 use std::net::IpAddr;
 

@@ -90,7 +90,7 @@ pub fn migrate(
 
     let draft = begin_migration(to).map_err(Side::Target.open())?;
     let copied = with_engine(&draft, false, |engine| {
-        // No receiver leads on marked tables, but a run that was killed may have the lease.
+        // No receiver has the lease of marked tables, but a run that was killed may have it.
         if !is_begun && !engine.lead().map_err(MigrationError::Write)? {
             return Err(MigrationError::Served(Side::Target, to.to_string()));
         }

@@ -25,6 +25,6 @@ pub enum StringSource {
     None,
     /// NATS, with the total timeout of a request to it.
     Nats(Access, Duration),
-    /// The stand-in of this service, whose authstrings are valid for so many seconds.
+    /// The stand-in of this service, whose authstrings are valid for this many seconds.
     StandIn(i64),
 }

@@ -1,7 +1,7 @@
 //! Makes all logins cost the same: which slow computations every login performs.
 //!
 //! Rows have several forms: `--password-hash` was changed, a cryptpass came without a password, or
-//! a password is still sealed. If a login cost only what its row costs, its duration would tell
+//! a password is still sealed. If a login cost only what its row costs, its duration would reveal
 //! whether a member has the name. So every login computes every kind that some rows have, and so
 //! does a login for which there is no row. A cheap kind is included if one row has it, a costly
 //! kind only if many rows have it.

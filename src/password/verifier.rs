@@ -1,4 +1,4 @@
-//! Verifies a password at a cost that does not tell what form the row has, or whether there is a
+//! Verifies a password at a cost that does not reveal what form the row has, or whether there is a
 //! row.
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::token::Token;
 use crate::token_file;
 
 /// Stores the settings, and warns of each that differs. Does nothing where the database has one
-/// receiver. A database that cannot be written now is no reason to fail: the writer tells.
+/// receiver. A database that cannot be written now is no reason to fail: the writer logs that.
 pub(super) fn compare_settings(config: &Config) {
     if !config.location.is_shared() {
         return;
@@ -75,8 +75,8 @@ fn settings(config: &Config) -> Vec<SharedSetting> {
 }
 
 /// The tokens of this receiver as a fingerprint, which reveals none: a token is long and random.
-/// NATS calls one URL, and each receiver behind it has to know its token. Nothing where they cannot
-/// be read: the start tells.
+/// NATS calls one URL, and each receiver behind it must accept its token. Returns nothing if the
+/// tokens cannot be read: the start reports that.
 fn tokens(config: &Config) -> Option<SharedSetting> {
     let mut all = config.postback_tokens.clone();
     if all.is_empty() {

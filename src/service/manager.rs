@@ -1,6 +1,5 @@
-//! The state of the service as systemd sees it: `Type=notify`, `WatchdogSec`, and more time for a
-//! start or stop that makes progress. The protocol is sd_notify(3). Without `NOTIFY_SOCKET` nothing
-//! is sent.
+//! The state of the service for systemd: `Type=notify`, `WatchdogSec`, and more time for a start or
+//! stop that makes progress. The protocol is sd_notify(3). Without `NOTIFY_SOCKET` nothing is sent.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -16,10 +15,10 @@ use sd_notify::NotifyState;
 
 use crate::heartbeat::{Heartbeat, Supervisor};
 
-/// How much time a start or stop asks for. A single commit of an upgrade may wait for the disk as
-/// long.
+/// The timeout that a start or stop requests. A single commit of an upgrade may wait for the disk
+/// as long.
 const EXTENSION: Duration = Duration::from_secs(300);
-/// How often it asks while it makes progress.
+/// How often the timeout is extended while there is progress.
 const EXTEND_EVERY: Duration = Duration::from_secs(5);
 /// Signs of life in one interval of the watchdog. A few may be late on a busy machine.
 const BEATS_PER_INTERVAL: u32 = 4;
@@ -57,7 +56,7 @@ struct Inner {
     /// The interval of the watchdog.
     watchdog: Option<Duration>,
     phase: AtomicU8,
-    /// The steady clock, which nobody can set.
+    /// The steady clock, which cannot be set.
     began: Instant,
     /// When the last sign of life was sent: milliseconds since then.
     sent: AtomicU64,

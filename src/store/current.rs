@@ -70,7 +70,7 @@ impl Deref for CurrentReader {
 }
 
 impl CurrentReader {
-    /// The generation of its database: see [`CurrentDatabase::generation`].
+    /// The generation of the database. See [`CurrentDatabase::generation`].
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -83,13 +83,13 @@ impl CurrentReader {
 }
 
 impl CurrentDatabase {
-    /// The database that is there now, read by the engine's readers.
+    /// The database at the location now, read by the engine's readers.
     pub fn new(location: Location) -> Self {
         let are_local = location.reads_are_local();
         Self::with_readers(location, are_local, super::open_reader)
     }
 
-    /// The database that is there now, read by readers that are opened by `open`. Where they are
+    /// The database at the location now, read by readers that are opened by `open`. Where they are
     /// not local, HTTP threads leave reading to a pool of threads.
     pub fn with_readers(
         location: Location,
@@ -198,7 +198,8 @@ impl CurrentDatabase {
         Arc::strong_count(&self.state().lease) == 1
     }
 
-    /// Makes the database that is there now the current one. Where there is none, none is current.
+    /// Makes the database at the location the current one. If there is none, no database is
+    /// current.
     pub(crate) fn resume(&self) {
         let mut state = self.state();
         let identity = Identity::of(&self.0.location);

@@ -1,4 +1,4 @@
-//! What `doctor` asks of an engine: facts about the database, without a judgement.
+//! The facts about the database that `doctor` reads from an engine, without a judgement.
 
 /// A setting of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum SchemaDifference {
 /// How the journal grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JournalGrowth {
-    /// Records that are there now, nearly: pruned records leave gaps.
+    /// The approximate number of records: pruned records leave gaps.
     pub records: u64,
     /// The time of the oldest record, unix seconds.
     pub oldest_at: i64,

@@ -183,7 +183,7 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Another database is there.
+    /// There is another database at the location.
     pub const ANOTHER: Self =
         Self { what: "another file was put in the place of the database", is_overwritten: false };
 }

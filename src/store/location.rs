@@ -157,7 +157,7 @@ impl Location {
     }
 
     /// All files that an interrupted writer can leave of a database that is not in its place yet,
-    /// whether they are there or not.
+    /// whether they exist or not.
     pub fn files_of_draft(&self) -> Vec<PathBuf> {
         match self {
             Self::Sqlite(file) => file.all_and_journal(),
@@ -193,7 +193,7 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// Of the database that is there now.
+    /// The fingerprint of the database at the location.
     pub(super) fn of(location: &Location) -> Result<Self, Replacement> {
         match location {
             Location::Sqlite(file) => sqlite::Files::of_database(file.path()).map(Self::Sqlite),
@@ -201,7 +201,7 @@ impl Identity {
         }
     }
 
-    /// Checks that the same database is there.
+    /// Checks that the location still has the database of this fingerprint.
     pub(super) fn check(&self) -> Result<(), Replacement> {
         match self {
             Self::Sqlite(files) => files.check().map(|_| ()).map_err(Replacement::from),
@@ -220,7 +220,7 @@ pub enum Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of the database that is there now; `None` if there is none.
+    /// The fingerprint of the database at the location; `None` if there is none.
     pub fn of(location: &Location) -> Option<Self> {
         match location {
             Location::Sqlite(file) => sqlite::FilesSeen::at(file.path()).map(Self::Sqlite),
@@ -230,7 +230,8 @@ impl Fingerprint {
 }
 
 /// Opens the database for writing, creates or upgrades it where needed, and lends it to `work`.
-/// When `work` ends the connection is closed; after a fault that wants reopening, call this again.
+/// When `work` ends the connection is closed; after a fault that requires reopening, call this
+/// again.
 ///
 /// # Errors
 ///
@@ -453,7 +454,7 @@ pub fn set_log_aside(location: &Location, stamp: &str) -> io::Result<Option<(Pat
 }
 
 /// Whether a receiver uses a database that several may share. An engine whose database has one
-/// receiver says no: its lock tells.
+/// receiver says no: its lock shows it.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
-//! The only place that knows SQL. What the writer needs of a database is [`Engine`]: load all that
-//! a batch of postbacks touches, save all that was decided, commit. A second engine is one more
-//! module here that implements it.
+//! The only place with SQL. The writer uses a database through [`Engine`]: load all that a batch of
+//! postbacks touches, save all that was decided, commit. A second engine is one more module here
+//! that implements it.
 
 mod bad_location;
 mod columns;
@@ -61,14 +61,14 @@ use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::password::KeyId;
 
-/// What the single writer asks of a database. Every call happens between `begin` and `commit` or
-/// `rollback`, except where its comment says otherwise. A batch costs a few round trips: one
-/// `load`, one `save`, one `commit`.
+/// The operations of the single writer on a database. Every call happens between `begin` and
+/// `commit` or `rollback`, except where its comment says otherwise. A batch costs a few round
+/// trips: one `load`, one `save`, one `commit`.
 ///
 /// # Errors
 ///
-/// Each method returns a [`Fault`]. After [`Fault::TransactionLost`] the transaction is gone: the
-/// caller calls `rollback` and may run it again from its beginning.
+/// Each method returns a [`Fault`]. After [`Fault::TransactionLost`] the transaction does not exist
+/// any more: the caller calls `rollback` and may run it again from its beginning.
 pub trait Engine {
     /// Begins a transaction and takes the write lock, so that what is loaded stays true until the
     /// commit.
@@ -210,7 +210,7 @@ pub trait Engine {
         Ok(())
     }
 
-    /// As [`Engine::maintain`], at a moment at which nobody waits: maintenance that is not due yet
+    /// Does what [`Engine::maintain`] does, while no request waits: maintenance that is not due yet
     /// and would take longer later.
     ///
     /// # Errors

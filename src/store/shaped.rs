@@ -22,7 +22,7 @@ pub(super) fn is_shaped(fields: &str) -> bool {
     fields.starts_with(SHAPED)
 }
 
-/// The lists of names that one writing connection knows, by their numbers.
+/// The lists of names that one writing connection has cached, by their numbers.
 #[derive(Debug, Default)]
 pub(super) struct KnownShapes {
     numbers: HashMap<String, i64>,

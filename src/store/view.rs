@@ -79,7 +79,7 @@ impl View {
         self.holders.get(&(site, name.folded().to_owned())).copied().flatten()
     }
 
-    /// The member's row, if the member is there.
+    /// The member's row, if there is one.
     pub fn row(&self, key: Key) -> Option<&Member> {
         match self.standings.get(&key)? {
             Standing::Here(row) => Some(row),

@@ -159,7 +159,7 @@ mod tests {
     const BOUND: Duration = Duration::from_secs(20);
 
     /// A postback that the writer takes at once and answers after this time. Time passes as soon as
-    /// nobody has anything else to do.
+    /// no other work waits.
     async fn answered_after(commit_wait: Option<Duration>, takes: Duration) -> (Answer, Duration) {
         let (writer, queue) = Writer::new(1, commit_wait);
         let began = tokio::time::Instant::now();

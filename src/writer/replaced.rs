@@ -32,7 +32,7 @@ pub(super) struct Replaced {
     lacks_key: bool,
 }
 
-/// Why the service cannot continue with the database that is there now.
+/// Why the service cannot continue with the database at the location.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CannotGoOn {
     #[error(transparent)]

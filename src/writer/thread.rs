@@ -32,7 +32,7 @@ const POLL_BEFORE_SLEEP: Duration = Duration::from_micros(150);
 /// meanwhile.
 const REOPEN_AFTER: Duration = Duration::from_millis(500);
 
-/// Starts the thread. It ends when [`Writer::stop`] is called or the last [`Writer`] is gone.
+/// Starts the thread. It ends when [`Writer::stop`] is called or the last [`Writer`] is dropped.
 ///
 /// # Errors
 ///

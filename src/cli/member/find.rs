@@ -1,4 +1,4 @@
-//! Finds members by what support staff know of them: memberid, name or e-mail address.
+//! Finds members by memberid, name or e-mail address.
 
 use crate::cli::failure::Failure;
 use crate::identity::{Key, MemberId, SiteId, Username};

@@ -2,8 +2,8 @@
 //! clock was wrong. Their expiry is still ahead, and each gets it again.
 //!
 //! The journal gets three records of the operator for each member: a DELETE, an ACTIVATE and an
-//! EXPIRE. The DELETE changes nothing here. A replay needs it: no other record moves the member to
-//! former_member there, and the replay has to end with the same rows, column for column.
+//! EXPIRE. The DELETE changes nothing here. A replay needs the DELETE: no other record moves the
+//! member to former_member there, and the replay has to end with the same rows, column for column.
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::time::Duration;

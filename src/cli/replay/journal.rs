@@ -42,7 +42,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::Failed(format!("cannot read {}: {error}", path.display()))
 }
 
-/// All or nothing: half a journal is a state that never existed.
+/// Applies all records or none: half a journal is a state that never existed.
 fn journal_with(
     journals: Vec<JournalFile<'_>>,
     engine: &mut dyn Engine,

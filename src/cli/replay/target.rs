@@ -26,7 +26,7 @@ pub(super) fn take(config: &Config) -> Result<(Vec<Lock>, Rules), Failure> {
 }
 
 /// Refuses a database that has members or records, and that other receivers may serve now: its lock
-/// is not in this data directory. In an empty one there is nothing to mix up.
+/// is not in this data directory. An empty database is accepted.
 fn refuse_others(config: &Config) -> Result<(), Failure> {
     if !config.location.is_shared() || database::state(config)? != DatabaseState::Current {
         return Ok(());

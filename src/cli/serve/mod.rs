@@ -96,7 +96,7 @@ async fn wait_for_restore(
     }
 }
 
-/// A start that fails because of its settings would fail again: the unit does not repeat it.
+/// A start that fails because of its settings would fail again, so the unit does not repeat it.
 fn not_started(error: StartError) -> Failure {
     match error.is_setting() {
         true => Failure::usage(chain(&error)),

@@ -3,7 +3,7 @@
 //!
 //! actix's own timers cover only the first head and the time between requests. Otherwise a client
 //! could hold a connection for ever: one byte of the next head, a response that it does not read, a
-//! body that goes on after its request was refused. So the socket is wrapped ([`Transport`]). The
+//! body that continues after its request was refused. So the socket is wrapped ([`Transport`]). The
 //! bytes and the requests on it update the state of its [`Connection`], and each thread checks its
 //! own [`Table`] four times a second.
 //!

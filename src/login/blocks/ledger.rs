@@ -1,9 +1,9 @@
 //! Decides which blocks get a line in the log and a row in the database.
 //!
-//! A block is in force in memory from the moment it begins. Its line and its row follow a moment
-//! later, in limited batches, so that a flood of blocks causes neither a flood of lines nor of
-//! writes. A block that ends before its row is written gets no row. This module only decides; its
-//! parent reads, writes and logs.
+//! A block is in force in memory from its beginning. Its line and its row follow a moment later, in
+//! limited batches, so that a flood of blocks causes neither a flood of lines nor of writes. A
+//! block that ends before its row is written gets no row. This module only decides; its parent
+//! reads, writes and logs.
 
 mod others;
 

@@ -55,7 +55,7 @@ pub fn lift(engine: &mut dyn Engine, blocks: &[&Block]) -> Result<(), Fault> {
 ///
 /// Blocks of a name that no member has are not continued: they are stored under a pseudonym of that
 /// run. Neither are blocks of a name alone while it is unknown from which networks members log in,
-/// because they would keep members out of their own network.
+/// because they would block members in their own network.
 ///
 /// # Errors
 ///
@@ -121,11 +121,11 @@ impl BlockSync {
         }
     }
 
-    /// Takes up the blocks of other receivers, and lifts those whose row is gone.
+    /// Applies the blocks of other receivers, and lifts those whose row was deleted.
     async fn exchange(&self, reads: &ReadPool) {
         let stored = match reads.read(stored_blocks).await {
             Ok(stored) => stored,
-            // The blocks go on. The fault of the database is logged elsewhere.
+            // The blocks stay in force. The fault of the database is logged elsewhere.
             Err(error) => return log::debug!("cannot read the login blocks: {}", chain(&error)),
         };
         let now = self.clock.read();
@@ -173,7 +173,7 @@ impl BlockSync {
         let lifted = match stored_unless(rows, generation, &self.database) {
             Ok(None) => return,
             Ok(Some((rows, stored))) => ledger.lifted(rows, &stored),
-            // The blocks go on. The fault of the database is logged elsewhere.
+            // The blocks stay in force. The fault of the database is logged elsewhere.
             Err(error) => return log::debug!("cannot read the login blocks: {error}"),
         };
         lifted.iter().for_each(|block| self.area.guard.lift(&block.target));

@@ -1,4 +1,4 @@
-//! Takes up the blocks of other receivers of the database.
+//! Applies the blocks of other receivers of the database.
 
 use super::ledger::{Changes, Ledger, StoredBlocks};
 use crate::block::Block;
@@ -32,8 +32,8 @@ pub fn stored_blocks(reader: &dyn Read) -> Result<StoredBlocks, Fault> {
 }
 
 /// Brings the guard up to date with the table: begins the blocks of other receivers, and lifts
-/// those whose row is gone. With `has_line` the log needs no line about those that begin. Returns
-/// what has changed.
+/// those whose row was deleted. With `has_line` the log needs no line about those that begin.
+/// Returns what has changed.
 pub fn take_up(
     ledger: &mut Ledger,
     guard: &Guard,

@@ -126,7 +126,7 @@ impl Blocks {
         self.held.len()
     }
 
-    /// Whether one more gives way or is merged.
+    /// Whether one more block makes an eviction or a merge necessary.
     pub(super) fn is_full(&self) -> bool {
         self.held.len() >= self.held_max
     }

@@ -1,5 +1,5 @@
 //! The colours of pages. The operator chooses backgrounds and accents; the colours of texts are
-//! computed, so that each text has the contrast of WCAG's level AA on what it stands on.
+//! computed, so that each text has the contrast of WCAG's level AA on its background.
 
 use std::fmt;
 

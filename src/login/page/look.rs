@@ -71,7 +71,7 @@ impl Default for Look {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(pub(super) String);
 
-/// An address to which a page links, with `{siteid}` where the number of the site goes.
+/// An address to which a page links, with `{siteid}` in the place of the number of the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link(String);
 

@@ -1,4 +1,4 @@
-//! Reads a page of the operator's own, and tries it.
+//! Reads the operator's own page, and renders it once as a test.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -47,7 +47,7 @@ fn problem(error: &Error) -> String {
     format!("{}{detail}", error.kind())
 }
 
-/// Reads a page of the operator's and tries it with each kind of page.
+/// Reads the operator's own page and renders each kind of page as a test.
 ///
 /// # Errors
 ///

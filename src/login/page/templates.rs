@@ -14,12 +14,12 @@ use super::look::Template;
 use super::words::{self, Language, Texts};
 use crate::chain::chain;
 
-/// Where the form goes in a page of an earlier release.
+/// The place of the form in a page of an earlier release.
 const FORM: &str = "{{form}}";
 
 /// Our page, made of the other templates.
 const BASE: &str = "base.html";
-/// What stands for `{{form}}`.
+/// The replacement of `{{form}}`.
 const CONTENT: &str = "content.html";
 const OURS: [(&str, &str); 10] = [
     (BASE, include_str!("templates/base.html")),
@@ -83,7 +83,7 @@ impl Templates {
         if let Some(template) = template {
             match self.render_theirs(template, context) {
                 Ok(page) => return (page, false),
-                // It was tried when it was read, with other values.
+                // It was rendered when it was read, with other values.
                 Err(error) => {
                     log::error!("the login template fails: {}", chain(&error));
                 }

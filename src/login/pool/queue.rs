@@ -4,8 +4,8 @@
 //! with the fewest recent checks from its address goes first. Every fourth turn takes the oldest
 //! check, from an unknown network and from a known one in turns, so that none waits forever.
 //!
-//! Known networks and others have places of their own, so that guessers take none of a member's. If
-//! all are taken, the check with the lowest priority is dropped, not the new one.
+//! Known networks and others have places of their own, so that guessers cannot use a member's
+//! place. If all are taken, the check with the lowest priority is dropped, not the new one.
 
 use tokio::sync::oneshot;
 
@@ -13,15 +13,15 @@ use crate::identity::Key;
 use crate::login::remembered::RememberedKey;
 use crate::password::{Password, Stored};
 
-/// The most checks from networks that are not known for the member. What one thread answers in two
-/// seconds, and some.
+/// The most checks from networks that are not known for the member. The number is a little more
+/// than one thread answers in two seconds.
 const STRANGERS_MAX: usize = 64;
-/// The most checks from known networks. After a restart, no password is remembered, and all members
-/// who are there come at once. What one thread answers in ten seconds.
+/// The most checks from known networks. After a restart, no password is remembered, and all active
+/// members log in at once. The number is what one thread answers in ten seconds.
 const KNOWN_MAX: usize = 512;
 /// The most requests that wait for the answer to one check.
 const WAITERS_MAX: usize = 256;
-/// Every so many turns, the oldest check goes first.
+/// After this many turns, the oldest check goes first.
 const OLDEST_EVERY: u32 = 4;
 
 /// The most checks of one kind that wait.

@@ -1,8 +1,8 @@
 //! Counts recent checks per address and its neighbourhood, in a count-min sketch.
 //!
-//! It counts addresses and not names, because the time of an answer must not tell whether a member
-//! has a name. A guesser who changes addresses stays in some wider network and sends many checks. A
-//! visitor who logs in for the first time has sent none.
+//! It counts addresses and not names, because the time of an answer must not reveal whether a
+//! member has a name. A guesser who changes addresses stays in some wider network and sends many
+//! checks. A visitor who logs in for the first time has sent none.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;

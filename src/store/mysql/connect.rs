@@ -68,9 +68,9 @@ pub(super) const LOCK_WAIT: &str =
 /// an operator's transaction, must not stop the postbacks of other members.
 pub(super) const NO_LOCK_WAIT: &str =
     "SET SESSION innodb_lock_wait_timeout = 0, SESSION lock_wait_timeout = 0";
-/// The server ends the transaction of a receiver that is gone without a word, such as one whose
-/// machine lost its power: its locks would stop the other receivers for hours. MySQL has no limit
-/// for transactions, only for sessions; the writer's is used every second.
+/// The server ends the transaction of a receiver that ended without closing the connection, such as
+/// one whose machine lost its power: its locks would stop the other receivers for hours. MySQL has
+/// no limit for transactions, only for sessions; the writer's is used every second.
 const IDLE_LIMIT: &str = "SET SESSION idle_transaction_timeout = 15";
 const IDLE_LIMIT_OF_MYSQL: &str = "SET SESSION wait_timeout = 15";
 /// The server ends a query that no visitor waits for any more.

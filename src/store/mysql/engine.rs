@@ -33,7 +33,7 @@ const NO_LOCK_WAIT_TIME: Duration = Duration::from_secs(5);
 /// How often the settings of the server are checked while it is connected.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
-/// The writer's connection and what it knows.
+/// The writer's connection and its cached state.
 pub(super) struct Mysql<'s> {
     server: &'s Server,
     connection: Option<Connection>,

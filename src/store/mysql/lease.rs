@@ -21,7 +21,7 @@ const LEASE_SECONDS: i64 = 10;
 /// And so many more, because the clock of another node wrote it.
 const CLOCKS_APART_SECONDS: i64 = 10;
 
-/// What one receiver knows of the lease.
+/// The state of the lease in one receiver.
 pub(super) struct Lease {
     receiver: [u8; 16],
     /// What it saw last, and since when.
@@ -63,7 +63,7 @@ impl Lease {
             return Ok(false);
         }
         let Renewal { holder, number } = found.renewal;
-        // Only if nobody has renewed or taken it meanwhile.
+        // Only if no receiver has renewed or taken the lease meanwhile.
         let changed = connection.run(
             "UPDATE lease SET holder = ?, until = UNIX_TIMESTAMP() + ?, renewals = renewals + 1
              WHERE name = 'background' AND holder = ? AND renewals = ?",

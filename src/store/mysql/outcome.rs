@@ -1,7 +1,7 @@
 //! A COMMIT that ended without an answer: whether it happened is looked up by the id of the batch.
 //!
-//! "It is not there" is believed only when the session that ran the COMMIT is known to be gone.
-//! Before that it could still commit.
+//! A missing row counts only when the session that ran the COMMIT has certainly ended. Before that
+//! it could still commit.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub(super) enum CommitOutcome {
     Committed,
     /// It is not, and will not be.
     Absent,
-    /// Nobody can tell yet.
+    /// The outcome cannot be determined yet.
     Unknown,
 }
 
@@ -64,7 +64,7 @@ fn look_once(
     batch: i64,
     until: Instant,
 ) -> Result<CommitOutcome, Fault> {
-    // Its own node can tell at once whether the session is gone.
+    // Its own node shows at once whether the session has ended.
     let attempt = Attempt { first: Some(&session.host), last: None, until: Some(until) };
     let Connected { mut connection, verified, .. } = connect(server, Purpose::LookUp, attempt)?;
     // First whether the session is gone, then whether there is a row: a session that is gone adds

@@ -35,7 +35,7 @@ pub(super) fn prune(connection: &mut Connection, before: i64, most: usize) -> Re
 static DELETE: LazyLock<Many> =
     LazyLock::new(|| Many::new("DELETE FROM journal WHERE id IN (", "?", ")"));
 
-/// Forgets batches that nobody looks up any more, at most `most`. Returns how many.
+/// Deletes batches that no receiver looks up any more, at most `most`. Returns how many.
 pub(super) fn forget_batches(connection: &mut Connection, most: u64) -> Result<u64, Fault> {
     connection.run(
         "DELETE FROM batch WHERE at < UNIX_TIMESTAMP() - ? ORDER BY at LIMIT ?",

@@ -1,4 +1,4 @@
-//! Makes the tables, and tells what there is. A statement that makes a table cannot be part of a
+//! Makes the tables, and finds out which exist. A statement that makes a table cannot be part of a
 //! transaction, so each step can be repeated.
 
 use std::collections::HashSet;

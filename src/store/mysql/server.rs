@@ -87,7 +87,7 @@ redacted!(ServerPassword);
 /// How the connection is protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Tls {
-    /// In clear. For a server on this machine or in a network that nobody else reads.
+    /// In clear. For a server on this machine or in a network that no one else can read.
     #[default]
     Off,
     /// TLS with a certificate for the host's name, by a public certificate authority or by those of
@@ -271,7 +271,7 @@ fn percent_decoded(text: &str) -> Result<String, ()> {
     percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| ())
 }
 
-/// Reads `HOST[:PORT][,HOST[:PORT]...]`, where an IPv6 address stands in brackets.
+/// Reads `HOST[:PORT][,HOST[:PORT]...]`, where an IPv6 address is in brackets.
 ///
 /// # Errors
 ///

@@ -31,7 +31,7 @@ pub(super) struct Verified {
     pub(super) identity: ServerIdentity,
 }
 
-/// Whether the log has said that the cluster has too few nodes.
+/// Whether it was logged that the cluster has too few nodes.
 static HAS_TOO_FEW_NODES: AtomicBool = AtomicBool::new(false);
 
 /// Warns of a small cluster, once until it has grown.
@@ -190,7 +190,7 @@ fn judge(facts: &Facts, writes: bool) -> Result<Verified, String> {
     let server = server.map(|name| variable(name).to_owned()).into();
     let identity = match facts.is_direct {
         true => ServerIdentity::new(server, facts.started_at, node),
-        // Then nobody can tell whether a session is gone.
+        // Then it cannot be found out whether a session has ended.
         false => ServerIdentity::default(),
     };
     Ok(Verified {
@@ -269,7 +269,7 @@ fn own_addresses(facts: &Facts) -> Vec<String> {
         return vec![given.to_owned(), format!("{given}:{port}")];
     }
     let for_nodes = facts.variable("wsrep_node_address");
-    // Without the port of the group; an IPv6 address stands in brackets then.
+    // Without the port of the group; an IPv6 address is in brackets then.
     let host = match for_nodes.rsplit_once(':') {
         Some((host, _)) if for_nodes.matches(':').count() == 1 || host.ends_with(']') => host,
         _ => for_nodes,

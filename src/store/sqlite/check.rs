@@ -64,7 +64,7 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
     }
 }
 
-/// What the next start would do to an older database; `None` if none is there. Changes nothing.
+/// What the next start would do to an older database; `None` if there is none. Changes nothing.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ pub fn planned_upgrade(file: &DatabaseFile) -> Result<Option<UpgradePlan>, OpenE
 
 /// The maximum number of problems that are counted.
 const PROBLEMS_MAX: usize = 100;
-/// Steps of SQLite's virtual machine, or pages, between two looks at the clock.
+/// Steps of SQLite's virtual machine, or pages, between two reads of the clock.
 const STEPS_BETWEEN: i32 = 100;
 
 /// Reads the whole database and reports damage, without changing anything. This takes long for a

@@ -52,7 +52,7 @@ pub fn diagnose(path: &Path, since: i64) -> Result<Diagnosis, OpenError> {
     found().map_err(|fault| open_error(path, fault))
 }
 
-/// The journal mode as the file has it. A connection does not always tell: a file without a WAL
+/// The journal mode as the file has it. A connection does not always show it: a file without a WAL
 /// beside it is opened as immutable.
 fn journal_mode(path: &Path) -> &'static str {
     let has_wal = File::open(path).and_then(|file| has_wal_mode(&file));

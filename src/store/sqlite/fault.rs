@@ -15,7 +15,7 @@ pub(super) fn cause(error: Error) -> Cause {
 
 /// Whether a transaction that SQLite rolled back by itself because of this error may succeed when
 /// it is run again: memory ran out, the statement was interrupted, another process interfered, or
-/// the transaction had been rolled back before (then SQLite knows no savepoint, and nothing to
+/// the transaction had been rolled back before (then SQLite has no savepoint, and nothing to
 /// commit). A failed write is not among them, because the file must be opened again first.
 /// <https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>
 fn may_pass(error: &Error) -> bool {

@@ -150,7 +150,7 @@ pub struct FilesSeen {
 }
 
 impl FilesSeen {
-    /// The identity of the files that are there now; `None` if there is no database.
+    /// The identity of the files at the location; `None` if there is no database.
     pub fn at(path: &Path) -> Option<Self> {
         let database = path.canonicalize().ok()?;
         let seen = |path: &Path| path.metadata().ok().map(|file| (inode(&file), Stamp::of(&file)));

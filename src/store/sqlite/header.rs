@@ -18,7 +18,7 @@ pub(super) fn has_wal_mode(file: &File) -> io::Result<bool> {
 }
 
 /// Says in the header of a copy that it has no WAL. So it can be read where no file can be created
-/// beside it, and a WAL that lies there is recognised as foreign.
+/// beside it, and a WAL at that path is recognised as foreign.
 pub(super) fn leave_wal_mode(file: &File) -> io::Result<()> {
     file.write_all_at(&WITHOUT_WAL, FORMAT_AT)
 }

@@ -2,7 +2,7 @@
 //!
 //! [`recorded`] collects the statements that run on the connections of a test, as SQLite reports
 //! them. The test runs every method of the store, compares the statements with the string literals
-//! of the source, and asks SQLite for the plan of each one.
+//! of the source, and reads SQLite's query plan of each one.
 
 mod calls;
 

@@ -13,7 +13,7 @@ use crate::store::shaped::{FoundShape, KnownShapes, SHAPES_MAX};
 /// none, or one that [`super::super::shaped::restored`] ignores.
 pub(super) const IS_SHAPE: &str = "journal_shape.id = CAST(substr(journal.fields, 2) AS INTEGER)";
 
-/// The lists of names that one writing connection knows.
+/// The lists of names that one writing connection has cached.
 #[derive(Debug)]
 pub(super) struct Shapes(KnownShapes);
 

@@ -12,7 +12,7 @@ use crate::store::Fault;
 
 /// How often a line is logged. Most upgrades are shorter.
 const LOG_EVERY: Duration = Duration::from_secs(10);
-/// Steps of SQLite's virtual machine between two looks at the clock: about a millisecond.
+/// Steps of SQLite's virtual machine between two reads of the clock: about a millisecond.
 const STEPS: i32 = 20_000;
 
 /// The progress of one upgrade; clones refer to the same state.
@@ -39,7 +39,7 @@ impl Progress {
         doing.clone_into(&mut self.0.lock().doing);
     }
 
-    /// Reports that the work goes on.
+    /// Reports that the work continues.
     pub(super) fn report(&self) {
         self.step(Instant::now());
     }

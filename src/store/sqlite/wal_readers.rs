@@ -1,7 +1,7 @@
 //! The size of the WAL, and the processes whose read transactions keep it from being reset.
 //!
 //! Each read transaction holds a POSIX lock on a byte of the -shm file, which says which of five
-//! "read marks" it uses: the last frame of the WAL that it sees. The kernel lists who holds which
+//! "read marks" it uses: the last frame of the WAL that it reads. The kernel lists who holds which
 //! lock. Formats: sqlite.org/walformat.html, "The WAL-Index File Format" and "WAL Locks"; proc(5),
 //! "/proc/locks".
 

@@ -92,7 +92,7 @@ fn size(header: &[u8; HEADER_BYTES]) -> Option<(u64, u64)> {
         .then(|| (page_bytes, number(header, 28)))
 }
 
-/// The numbers of the pages in the WAL. If the page size is unknown, `u64::MAX` stands for it and
+/// The numbers of the pages in the WAL. If the page size is unknown, `u64::MAX` is used for it and
 /// only the first page is read.
 fn log_pages(database: &Path, page_bytes: u64) -> HashSet<u64> {
     let mut pages = HashSet::new();

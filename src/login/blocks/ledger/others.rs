@@ -1,9 +1,9 @@
 //! The table of blocks where other receivers write it too: which of their blocks begin here, and
-//! which blocks end because their row is gone.
+//! which blocks end because their row was deleted.
 //!
 //! Each block belongs to the receiver that wrote its row, which deletes it at its end. The others
-//! take it up and leave its row alone. Of two blocks of one target the one that ends later counts,
-//! for all receivers.
+//! apply the block and do not change its row. Of two blocks of one target the one that ends later
+//! counts, for all receivers.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub struct StoredBlocks {
 pub struct Changes {
     /// Blocks of other receivers that may begin here: see [`Ledger::take_up`].
     pub begun: Vec<(Block, NameHolder)>,
-    /// Blocks in force here whose row is gone.
+    /// Blocks in force here whose row was deleted.
     pub lifted: Vec<Block>,
     /// Rows that no receiver deletes.
     pub spent: Vec<Target>,
@@ -46,7 +46,7 @@ impl Ledger {
             let row = StoredState::Of(block.since, block.until);
             match self.entries.get_mut(&block.target) {
                 None => {
-                    // Until it is taken up, it is only watched.
+                    // Until the block begins here, only its row is recorded.
                     let entry = Entry::of_other(block.clone(), Weight::Nobody, now);
                     self.entries.insert(block.target.clone(), entry);
                     changes.begun.push((block, holder));
@@ -78,8 +78,8 @@ impl Ledger {
         self.is_behind = true;
     }
 
-    /// Forgets the blocks whose row was seen and is gone. Returns those that were in force, the
-    /// oldest first.
+    /// Removes the blocks whose row was read before and is deleted now. Returns those that were in
+    /// force, the oldest first.
     fn remove_absent(&mut self, stored: &[(Block, NameHolder)]) -> Vec<Block> {
         let stored: HashMap<&Target, ()> =
             stored.iter().map(|(block, _)| (&block.target, ())).collect();
