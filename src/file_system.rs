@@ -1,5 +1,5 @@
-//! The file system under a path. The database needs locks that all processes see, memory that they
-//! share, and a sync that reaches the disk. A network file system promises none of them.
+//! The file system under a path. The database needs locks that apply to all processes, memory that
+//! they share, and a sync that reaches the disk. A network file system promises none of them.
 
 use std::fmt;
 use std::io;
@@ -145,7 +145,8 @@ fn fuse_kind(name: &str) -> Kind {
     }
 }
 
-/// Refuses a path on a network file system. Where the system does not tell, the path passes.
+/// Refuses a path on a network file system. If the system does not report the type, the path is
+/// accepted.
 ///
 /// # Errors
 ///

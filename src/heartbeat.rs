@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who must know that a thread is alive.
+/// The supervisor to which a thread reports that it is alive.
 pub trait Supervisor: fmt::Debug + Send + Sync {
     /// The thread has completed a step. It is called after each one, so it must cost little.
     fn progress(&self);

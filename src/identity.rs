@@ -116,7 +116,7 @@ impl Username {
         &self.sent
     }
 
-    /// The form in which two spellings of one name are equal: see [`folded`].
+    /// The form in which two spellings of one name are equal. See [`folded`].
     pub fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.sent)
     }

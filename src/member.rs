@@ -42,7 +42,7 @@ pub struct Member {
     /// `expires`, unix seconds. It is NATS's bookkeeping and ends no login.
     pub expires: Option<i64>,
     /// When the member expires, unix seconds, from an EXPIRE with a future date. From then on the
-    /// member counts as not there.
+    /// member counts as former.
     pub expire_at: Option<i64>,
     /// Part of every login cookie. A cookie with another version is not a valid login.
     pub login_version: i64,

@@ -38,8 +38,8 @@ impl Metrics {
         self.commits.fetch_add(1, Ordering::Release);
     }
 
-    /// Rises with every transaction of the writer, before its answers leave: a reader that finds
-    /// the same number as before has missed no acknowledged change.
+    /// Rises with every transaction of the writer, before its answers leave: if a reader gets an
+    /// unchanged number, it has missed no acknowledged change.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Acquire)
     }

@@ -55,8 +55,8 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Applies captured postbacks in order. A CHECK sees the changes of the postbacks before it, and is
-/// not journalled. `done` gets each reply after the commit of its change.
+/// Applies captured postbacks in order. A CHECK reads the changes of the postbacks before it, and
+/// is not journalled. `done` gets each reply after the commit of its change.
 ///
 /// # Errors
 ///
@@ -70,7 +70,7 @@ pub fn apply_captured(
     batch: &[Postback],
     mut done: impl FnMut(Reply),
 ) -> Result<(), Fault> {
-    // A CHECK ends a run of writes, so that it sees what is before it and nothing after.
+    // A CHECK ends a run of writes, so that it reads the changes before it and none after it.
     for run in batch.chunk_by(|left, right| left.is_check() == right.is_check()) {
         if run.first().is_some_and(Postback::is_check) {
             check_all(engine, rules, clock, run)?.into_iter().for_each(&mut done);

@@ -13,7 +13,7 @@ const QUOTE_BYTES_MAX: usize = 255;
 /// The word before the bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// The action is done, or was so already. For CHECK: the name is taken.
+    /// The action is done, or the row already had these values. For CHECK: the name is taken.
     Ok,
     /// Only for CHECK: the name is free.
     NotOk,

@@ -1,5 +1,5 @@
-//! The REST API for authstrings, without HTTP: which key may request what, which member is meant,
-//! and where the authstring comes from.
+//! The REST API for authstrings, without HTTP: which key may request what, which member the query
+//! identifies, and the source of the authstring.
 
 use std::net::IpAddr;
 
@@ -99,7 +99,7 @@ impl ApiLog {
     }
 }
 
-/// The key that a caller has shown, where it may be used from this address.
+/// The key that a caller sent, if it is valid from this address.
 ///
 /// # Errors
 ///
@@ -362,7 +362,7 @@ impl Issuer<'_> {
     }
 }
 
-/// The member whom a query is about.
+/// The member whom a query identifies.
 struct Meant {
     key: Key,
     /// The name as NATS sent it, if the query has a name: NATS compares names by rules of its own.

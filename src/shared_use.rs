@@ -1,4 +1,4 @@
-//! What is recorded where several people seem to use one membership.
+//! The records about members whose login several people seem to use.
 
 use crate::identity::Key;
 
@@ -62,7 +62,7 @@ pub struct SharingBlock {
     pub key: Key,
     /// When, unix seconds.
     pub since: i64,
-    /// Until when they are kept out, unix seconds; `since` if they are not.
+    /// Until when they are blocked, unix seconds; `since` if they are not.
     pub until: i64,
     /// Why.
     pub why: SharingReason,

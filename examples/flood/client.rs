@@ -235,8 +235,8 @@ impl Connection {
     }
 }
 
-/// Status, whether the server closes, and where the body is; `None` while the head is not whole.
-/// What cannot be read is status 0, which nobody expects.
+/// Status, whether the server closes, and where the body is; `None` while the head is not whole. An
+/// answer that cannot be read is status 0, which no scenario expects.
 fn head(bytes: &[u8]) -> Option<(u16, bool, std::ops::Range<usize>)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&bytes[..end]).unwrap_or_default();

@@ -14,12 +14,12 @@ pub enum Expected {
     AuthString,
     /// JSON with a blank in its place.
     Blank,
-    /// A wrong password, and nobody who is blocked.
+    /// A wrong password of a visitor who is not blocked.
     Wrong,
 }
 
 impl Expected {
-    /// What the ceiling answers to the same: it knows nobody, so everybody is welcome.
+    /// The answer of the ceiling: it has no members, so it admits everybody.
     pub fn of_ceiling(self) -> Self {
         match self {
             Self::Word(_) => Self::Word("OK|"),

@@ -138,7 +138,7 @@ fn connect(url: &str) -> Result<Conn, Failure> {
     Ok(Conn::new(opts)?)
 }
 
-/// A program that lies where only root looks for it.
+/// A program in a directory that only root has in its PATH.
 pub fn program(name: &str) -> PathBuf {
     let place = Path::new("/usr/sbin").join(name);
     if place.is_file() { place } else { name.into() }

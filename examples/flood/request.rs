@@ -23,7 +23,7 @@ const FREE_FROM: u64 = 1 << 31;
 /// of them once.
 const STRIDE: u64 = 7_368_787;
 
-/// Where a value stands in the template, as letters that occur nowhere else, each as wide as what
+/// The place of a value in the template, as letters that occur nowhere else, each as wide as what
 /// replaces them.
 const MEMBERID: &str = "MMMMMMMMM";
 const NAME: &str = "UUUUUUUUU";
@@ -36,7 +36,7 @@ const COOKIE: &str = "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK
     KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK";
 /// The end of the prefix of a network of IPv6: groups of four digits.
 const NETWORK: &str = "NNNN:NNNN";
-/// The password of all members, as it stands in the record.
+/// The password of all members, as it is in the record.
 const PASSWORD: &str = "testtest";
 /// The number of the first member's own network.
 const HOMES_FROM: u64 = 1 << 31;
@@ -58,7 +58,7 @@ pub enum Ask {
     },
     /// CHECKs, every other one for a name that is taken.
     Check {
-        /// Members 0 to this are there.
+        /// Members 0 to this one exist.
         members: u64,
     },
     /// Checks of /auth with name and password.
@@ -87,7 +87,7 @@ pub enum Ask {
     Home,
     /// Authstrings of members, by name.
     AuthString {
-        /// Members 0 to this are there.
+        /// Members 0 to this one exist.
         members: u64,
     },
     /// Authstrings for names that nobody has.

@@ -403,7 +403,7 @@ impl Bench {
         self.million = Some(million);
     }
 
-    /// One round: the ceiling while the program stands still, then the program, with the same
+    /// One round: the ceiling while the program is stopped, then the program, with the same
     /// requests.
     async fn round(
         &self,
@@ -442,7 +442,7 @@ impl Bench {
         self.receiver_in(dir, 0, more)
     }
 
-    /// A server in this directory, on the database that is there.
+    /// A server in this directory, on its existing database.
     fn receiver_in(&self, dir: &Path, receiver: usize, more: &[String]) -> Result<Server, Failure> {
         let database = self.database.as_ref().map(|database| database.url(receiver));
         let place = database.map(|url| vec!["--database".to_owned(), url.to_owned()]);

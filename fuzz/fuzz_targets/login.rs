@@ -52,7 +52,7 @@ fn basic(bytes: &[u8]) {
         let shown = format!("{typed:?}");
         assert!(shown.ends_with("password: Password(***) }"), "{shown}");
     }
-    // In base64 there is no other scheme, and nothing is passed over in silence.
+    // In base64 there is no other scheme, and nothing is ignored silently.
     assert!(Typed::read(encoded.as_bytes()).is_some());
 }
 

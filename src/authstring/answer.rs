@@ -72,7 +72,7 @@ pub enum Wrong {
     /// JSON of another form.
     #[error(
         "NATS answered with JSON in which \"{0}\" is not 32 hexadecimal digits: it may be of a \
-         version that this program does not know"
+         version that this program does not support"
     )]
     Form(&'static str),
     /// More than [`ANSWER_BYTES_MAX`].

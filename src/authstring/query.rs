@@ -55,7 +55,7 @@ impl StringQuery {
     ///
     /// # Errors
     ///
-    /// As [`StringQuery::authstring`].
+    /// See [`StringQuery::authstring`].
     pub fn tokenrebuystring(query: &[u8]) -> Result<Self, Refusal> {
         Self::read(query, |_| Ok(Resource::TokenRebuyString))
     }

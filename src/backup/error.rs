@@ -71,7 +71,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    /// Whether it ended because the caller wanted it.
+    /// Whether it ended because the caller cancelled it.
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Copy(_, CopyError::Stopped))
     }

@@ -78,8 +78,8 @@ pub(super) fn check_room(dir: &Path, bytes: u64) -> Result<(), BackupError> {
     }
 }
 
-/// The free bytes of a file system. `None` for one that does not know how large it is, as some of
-/// other machines.
+/// The free bytes of a file system. `None` for one that does not report its size, such as some
+/// network file systems.
 pub(super) fn free(dir: &Path) -> io::Result<Option<u64>> {
     let stat = statvfs(dir)?;
     Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
@@ -169,7 +169,7 @@ fn remove_left(dir: &Path, name: Name) -> Result<(), BackupError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file.map_err(failed)?,
     };
-    // A file system without locks cannot tell; then the draft is taken for a left one.
+    // On a file system without locks this is unknown; then the draft counts as left behind.
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
         return Err(BackupError::Running(dir.to_owned()));
     }
@@ -190,8 +190,8 @@ fn free_name(dir: &Path, at: i64) -> Result<Name, BackupError> {
         .ok_or_else(|| BackupError::InTheWay(dir.join(Name::new(at, 1).database())))
 }
 
-/// Removes the oldest backups until `keep` are there, of which `made` is one. Returns the files
-/// that were removed.
+/// Removes the oldest backups until `keep` remain, of which `made` is one. Returns the files that
+/// were removed.
 pub(super) fn remove_old(dir: &Path, keep: u32, made: Name) -> Result<Vec<PathBuf>, BackupError> {
     let mut others = backups(dir).map_err(|error| unusable(dir, error))?;
     others.retain(|&name| name != made);

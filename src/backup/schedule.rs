@@ -1,7 +1,7 @@
 //! Backups that the service makes by itself, on a thread of their own.
 //!
 //! The next one is due when the newest in the directory is old enough, so that a restart changes
-//! nothing. One that fails is tried again soon, then less often; the service goes on without it.
+//! nothing. A failed one is tried again soon, then less often. The service continues without it.
 
 use std::io;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::counted::counted;
 use crate::data_dir::DataDir;
 use crate::store::{CopyWatch, CurrentDatabase};
 
-/// How often it looks whether a backup is due.
+/// How often the thread checks whether a backup is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often it reads the directory again, by the steady clock: a command may have made a backup.
 const READ_EVERY_SECONDS: i64 = 30;
 /// How long it waits after a failure, each time longer up to the last, in seconds.
 const TRY_AGAIN_AFTER: [i64; 4] = [60, 300, 900, 3_600];
-/// No backup is there.
+/// The age while there is no backup.
 const NONE: i64 = i64::MIN;
 
 /// When the newest backup was made. Clones are of the same schedule.
@@ -49,7 +49,7 @@ pub struct BackupThread {
 }
 
 impl BackupThread {
-    /// Starts the thread, if the settings want backups.
+    /// Starts the thread, if backups are configured.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl BackupThread {
         &self.age
     }
 
-    /// Ends the thread. A backup that is being made is given up.
+    /// Ends the thread. A backup that is being made is cancelled.
     pub fn stop(self) {
         let Self { thread, stop, _wake, .. } = self;
         stop.store(true, Ordering::Relaxed);

@@ -48,7 +48,7 @@ pub enum DataDirError {
     /// Another process uses it.
     #[error("the data directory {} is in use by a running nats-userman", .0.display())]
     InUse(PathBuf),
-    /// Root is led to a directory of another user.
+    /// A link leads root to a directory of another user.
     #[error(
         "{}: a symbolic link of another user leads to another directory: replace the link by the \
          database", .0.display()
@@ -124,7 +124,7 @@ impl DataDir {
         self.path.join("userman.db")
     }
 
-    /// Makes the directory if it is not there.
+    /// Creates the directory if it does not exist.
     ///
     /// # Errors
     ///

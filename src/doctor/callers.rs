@@ -140,14 +140,14 @@ fn check_allowed(config: &Config, seen: &[(IpAddr, &SeenCaller)], now: i64, repo
                 format!("limit it: --allow-ip {}", list(seen)),
             );
         } else {
-            report.ok(name, "every address that knows the token may post");
+            report.ok(name, "every address may post with the token");
         }
         return;
     }
     let outside: Vec<_> =
         seen.iter().filter(|(address, _)| !contains(&config.allow_ip, *address)).copied().collect();
     if outside.is_empty() {
-        report.ok(name, "every address that posted lately is in --allow-ip");
+        report.ok(name, "every address that posted recently is in --allow-ip");
     } else {
         report.add(
             Level::Warning,

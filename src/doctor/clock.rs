@@ -46,7 +46,7 @@ pub(super) fn check_machine(machine: &Machine, now: i64, report: &mut Report) {
         let found = if machine.is_container() {
             "not applicable: the host of this container sets the clock"
         } else {
-            "not checked: this machine has no systemd that could tell"
+            "not checked: this machine has no systemd to query"
         };
         report.ok("clock_synchronised", found);
     } else {

@@ -128,7 +128,7 @@ fn check_settings(diagnosis: &Diagnosis, report: &mut Report) {
 fn check_schema(diagnosis: &Diagnosis, report: &mut Report) {
     let name = "schema";
     if diagnosis.schema.is_empty() {
-        report.ok(name, "all tables, indexes and views are there, and no others");
+        report.ok(name, "all tables, indexes and views exist, and no others");
     }
     for difference in &diagnosis.schema {
         match difference {
@@ -145,7 +145,7 @@ fn check_schema(diagnosis: &Diagnosis, report: &mut Report) {
                 Level::Note,
                 name,
                 format!("{what} is not of this program"),
-                "keep such things in a database of their own: an upgrade does not know them",
+                "keep such things in a database of their own: an upgrade does not change them",
             ),
         }
     }

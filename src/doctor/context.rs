@@ -15,7 +15,7 @@ use crate::store::{
 
 /// The days whose journal records show how fast the database grows.
 pub(super) const GROWTH_DAYS: i64 = 7;
-/// The time between two looks at the read transactions. The service's own are shorter.
+/// The time between two reads of the list of read transactions. The service's own are shorter.
 const READERS_AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// How much of the database is read to find damage.

@@ -44,7 +44,7 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
         report.add(
             Level::Note,
             "token_count",
-            format!("token {} is there twice", doubled.join(", ")),
+            format!("token {} is in the file twice", doubled.join(", ")),
             "remove the second one",
         );
     } else if tokens.len() > TOKENS_USUAL {

@@ -4,8 +4,8 @@
 use crate::password::HashKind;
 use crate::store::Forms;
 
-/// The members that an Apache cannot let in, because their row lacks what the settings promise it,
-/// and what will change that.
+/// The members that an Apache cannot admit, because their row lacks the form that the settings
+/// promise, and what will change that.
 pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<String> {
     let mut sentences = Vec::new();
     let without_bcrypt = forms.argon2id + forms.wrapped;

@@ -3,7 +3,7 @@
 //! cost than is configured.
 //!
 //! It reads the backlog on a connection of its own, hashes on a thread of the lowest priority, and
-//! hands the hashes to the writer. The backlog is in the journal and survives a restart.
+//! sends the hashes to the writer. The backlog is in the journal and survives a restart.
 
 pub mod leftovers;
 mod new_hash;
@@ -208,7 +208,8 @@ impl HashWorker {
             self.broken.clear();
         }
         if !self.file.is_leading() {
-            // Another receiver hashes what waits. Who logs in here is known here alone.
+            // Another receiver hashes what waits. But only this receiver has the logins that it
+            // answered.
             return self.rehash_newest(reader);
         }
         self.report_backlog(reader)?;

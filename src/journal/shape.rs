@@ -9,9 +9,9 @@ use std::borrow::Cow;
 
 use crate::fields::MASK;
 
-/// Stands for [`MASK`] in the values. Urlencoded text has no `~`.
+/// Replaces [`MASK`] in the values. Urlencoded text has no `~`.
 const MASKED: &str = "~";
-/// Stands for the value of the record's column. Urlencoded values have no `=`.
+/// Replaces the value of the record's column. Urlencoded values have no `=`.
 const IN_COLUMN: &str = "=";
 
 /// The columns of a record whose values its fields repeat.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{KEY_BYTES, KeyFileError, is_there, load};
 use crate::secret::redacted;
 
-/// What there is of the current key, the next one and the former one.
+/// The current key, and the next and the former one if they exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ring<T> {
     /// It writes and reads.
@@ -31,7 +31,7 @@ impl<T> Ring<T> {
         [Some(&self.current), self.former.as_ref(), self.next.as_ref()].into_iter().flatten()
     }
 
-    /// What `of` makes of each of them.
+    /// Applies `of` to each of them.
     pub fn map<U>(&self, of: impl Fn(&T) -> U) -> Ring<U> {
         Ring {
             current: of(&self.current),

@@ -1,6 +1,6 @@
-//! The steps of a rotation. In each, one file appears, is replaced or disappears as a whole, and is
-//! synced. A rotation that was interrupted between two steps is continued by the next one. The keys
-//! can be used meanwhile.
+//! The steps of a rotation. In each step, one file is created, replaced or removed as a whole, and
+//! is synced. A rotation that was interrupted between two steps is continued by the next one. The
+//! keys can be used meanwhile.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ pub enum RotationError {
     #[error(transparent)]
     Key(#[from] KeyFileError),
     /// There is a next key already.
-    #[error("{} is there already: `nats-userman key rotate` takes it", next_of(.0).display())]
+    #[error("{} exists already: run `nats-userman key rotate`", next_of(.0).display())]
     Prepared(PathBuf),
     /// There is no next key.
     #[error("{} is not there: `nats-userman key prepare` makes it", next_of(.0).display())]
     NotPrepared(PathBuf),
-    /// The key of the rotation before is still there.
+    /// The former key of the previous rotation was not removed yet.
     #[error(
         "{} is still there from the rotation before: `nats-userman key forget` removes it",
         former_of(.0).display()
@@ -111,7 +111,7 @@ impl<'a> Rotation<'a> {
         self.remove(&next_of(self.current))
     }
 
-    /// Refuses where [`Rotation::forget`] would.
+    /// Returns the error that [`Rotation::forget`] would return.
     pub(crate) fn check_forget(&self) -> Result<KeyRing, RotationError> {
         let ring = self.ring()?;
         let is_begun = ring.next.is_some() && ring.former.as_ref() == Some(&ring.current);
@@ -130,8 +130,8 @@ impl<'a> Rotation<'a> {
         self.remove(&former_of(self.current))
     }
 
-    /// Written anew and not renamed, so that the file has the owner and the mode of a key, also if
-    /// the next key was copied here by root.
+    /// The key is written to a new file and not renamed, so that the file has the owner and the
+    /// mode of a key, also if the next key was copied here by root.
     fn write(&self, place: &Path, key: &[u8; KEY_BYTES]) -> Result<(), RotationError> {
         let write = || Draft::begin(place, MODE)?.replace(to_line(key).as_bytes());
         write()
@@ -276,7 +276,7 @@ mod tests {
         let before = scene.ring();
         assert_eq!(
             scene.refusal(scene.begin().prepare().map(|()| true)),
-            "DIR/seal.key.next is there already: `nats-userman key rotate` takes it"
+            "DIR/seal.key.next exists already: run `nats-userman key rotate`"
         );
         assert_eq!(scene.ring(), before);
         scene.begin().rotate().unwrap();

@@ -133,7 +133,7 @@ mod tests {
             ("site=64,1,5", &[64, 1, 5], false, Basic, "the order is kept"),
             ("site=1%2C5", &[1, 5], false, Basic, "an escaped comma"),
             ("site=9223372036854775807", &[i64::MAX], false, Basic, "the largest"),
-            ("site=1&trial=yes&ask=basic", &[1], false, Basic, "the defaults said aloud"),
+            ("site=1&trial=yes&ask=basic", &[1], false, Basic, "the defaults written out"),
             ("ask=page&trial=no&site=1", &[1], true, Page, "in any order"),
             ("&site=1&&", &[1], false, Basic, "nothing between two & is nothing"),
         ];

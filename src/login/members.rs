@@ -41,7 +41,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// Reads this way.
+    /// Makes a reader that reads in this way.
     pub fn new(reads: Reads, clock: Clock, log: Arc<ReadLog>) -> Self {
         Self { reads, clock, log }
     }
@@ -92,7 +92,7 @@ impl Members {
     ///
     /// # Errors
     ///
-    /// As [`Members::read`].
+    /// See [`Members::read`].
     pub async fn logins_by_name(
         &self,
         sites: &[SiteId],
@@ -106,12 +106,12 @@ impl Members {
         Ok(found.rows)
     }
 
-    /// The rows that a login with this e-mail address is checked against: of each site the member
-    /// who has it, if there is one alone.
+    /// The rows that a login with this e-mail address is checked against: for each site the member
+    /// who has it, if exactly one has it.
     ///
     /// # Errors
     ///
-    /// As [`Members::read`].
+    /// See [`Members::read`].
     pub async fn logins_by_email(
         &self,
         sites: &[SiteId],
@@ -124,7 +124,7 @@ impl Members {
         let (sites, email) = (sites.to_vec(), email.trim().to_owned());
         let found = self.read(move |reader| {
             let keys = reader.find(FindBy::Email(&email), EMAIL_ROWS_MAX)?;
-            // There may be more of them, so that none is surely alone.
+            // There may be more of them, so no site certainly has exactly one.
             if keys.len() >= EMAIL_ROWS_MAX as usize {
                 return Ok(Vec::new());
             }
@@ -146,7 +146,7 @@ impl Members {
     ///
     /// # Errors
     ///
-    /// As [`Members::read`].
+    /// See [`Members::read`].
     pub async fn login_row(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Undecided> {
         let row = self.read_alone(move |reader| if_readable(reader.login_row(key, now))).await?;
         Ok(self.readable(row))

@@ -53,8 +53,8 @@ impl<'a> Visit<'a> {
         cookie.domain.map_or(host, CookieDomain::as_str)
     }
 
-    /// The message to a browser that sends no login and was given one just now. `page` is where it
-    /// wants to go.
+    /// The message to a browser that sends no login and was given one just now. `page` is the page
+    /// that it requests.
     pub fn not_kept(&self, area: &ThreadArea, logins: &Presented, page: &Back) -> LoginMessage {
         if !logins.is_empty() {
             return LoginMessage::Nothing;

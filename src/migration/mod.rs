@@ -1,7 +1,7 @@
 //! Copies a whole database to another location, of the same engine or another one: `migrate-store`.
 //!
-//! The rows of each table are copied in the order of its key, a page in each transaction. So what
-//! the target has tells how far an interrupted copy came: its rows are the first ones of the
+//! The rows of each table are copied in the order of its key, a page in each transaction. So the
+//! rows of the target show how far an interrupted copy came: its rows are the first ones of the
 //! source. They are compared with them before the copy continues.
 
 mod digest;
@@ -160,7 +160,7 @@ fn check_folding(read: &dyn Read, side: Side) -> Result<(), MigrationError> {
     }
 }
 
-/// Checks that nobody has written to the source since its rows were read.
+/// Checks that the source has not changed since its rows were read.
 fn check_unchanged(from: &Location, source: &dyn Read) -> Result<(), MigrationError> {
     let newest = source.newest_record().map_err(Side::Source.read())?;
     source.end_read().map_err(Side::Source.read())?;

@@ -8,7 +8,7 @@ use crate::store::{Fault, Read, Table, TableRow};
 /// How often a transaction that was lost is run, and a read over a connection that was lost.
 pub(super) const TRIES_MAX: u32 = 5;
 
-/// Reads from the target, which nobody else changes, also over a connection that was lost.
+/// Reads from the target, which no other program changes. After a lost connection it reads again.
 pub(super) fn read_again<T>(read: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
     let mut tries = 1;
     loop {

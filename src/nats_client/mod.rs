@@ -219,8 +219,8 @@ impl Client {
         &self.access
     }
 
-    /// Requests the authstring of a "plus system" for a member; `None` if no active member is
-    /// meant.
+    /// Requests the authstring of a "plus system" for a member; `None` if there is no such active
+    /// member.
     ///
     /// # Errors
     ///

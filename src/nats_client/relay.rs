@@ -1,5 +1,5 @@
 //! Requests to NATS: a bounded number at a time, and one deadline for the wait and the request, so
-//! that a members area gets its answer in time whatever NATS does.
+//! that a members area gets its answer in time even if NATS hangs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -115,15 +115,15 @@ impl Cost {
 
     /// Whether to replace `hash`, which the typed password matched. A bcrypt hash is kept if the
     /// password may be only the beginning of the right one, or may have more at its end: bcrypt
-    /// cannot tell.
+    /// cannot distinguish them.
     pub fn replaces(&self, hash: &Hash, typed: &Password) -> bool {
         let is_whole = !hash.is_bcrypt() || typed.expose().len() < BCRYPT_BYTES_MAX;
         is_whole && !self.is_of(hash, typed)
     }
 }
 
-/// Whether bcrypt can tell this password from every other one. Of a password over 72 bytes, it
-/// checks only the beginning. bcrypt works on C strings, so a password with a NUL byte means its
+/// Whether bcrypt can distinguish this password from every other one. Of a password over 72 bytes,
+/// it checks only the beginning. bcrypt works on C strings, so a password with a NUL byte means its
 /// beginning only, or its repetition. Nobody can type it into an Apache, either.
 pub(super) fn bcrypt_holds(password: &Password) -> bool {
     let bytes = password.expose().as_bytes();

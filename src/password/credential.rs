@@ -162,7 +162,7 @@ pub(super) fn is_seal_length(bytes: usize) -> bool {
         .is_some_and(|body| body > 0 && body % PADDING_BYTES == 0)
 }
 
-/// Whether [`super::verify_hash`] knows the form of this text.
+/// Whether [`super::verify_hash`] supports the form of this text.
 fn is_hash(text: &str) -> bool {
     Phc::parse(text).is_some() || split(text).is_some_and(|(setting, _)| setting.is_bcrypt())
 }

@@ -5,12 +5,12 @@ use argon2::{Algorithm, Argon2, Params, Version};
 
 /// The length of the output. A row with a shorter one is damaged.
 pub(super) const ARGON2_OUTPUT_BYTES: usize = 32;
-/// The most memory that a stored argon2id text may ask for, in KiB. It leaves room to raise our own
+/// The most memory that a stored argon2id text may require, in KiB. It leaves room to raise our own
 /// cost, and keeps a damaged row from exhausting the memory.
 const ARGON2_MEMORY_KIB_MAX: u32 = 128 * 1024;
-/// The most passes that a stored argon2id text may ask for.
+/// The most passes that a stored argon2id text may require.
 const ARGON2_PASSES_MAX: u32 = 16;
-/// The most lanes that a stored argon2id text may ask for.
+/// The most lanes that a stored argon2id text may require.
 const ARGON2_LANES_MAX: u32 = 16;
 
 /// An argon2id text whose cost is within these bounds.

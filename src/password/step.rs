@@ -53,7 +53,7 @@ impl Step {
 }
 
 /// The slow computations of a login to a row in this form. There are none for a seal, which is soon
-/// hashed, and for a text that [`super::verify`] does not know.
+/// hashed, and for a text that [`super::verify`] does not support.
 pub(super) fn steps_of(stored: &Stored) -> Vec<Step> {
     match stored {
         Stored::Sealed(_) => Vec::new(),

@@ -43,7 +43,7 @@ pub enum UnsealError {
     #[error("the seal was made with another key or for another member, or is damaged")]
     Tag,
     /// It was sealed with this key, by another version of this program.
-    #[error("the seal holds neither a password nor a cryptpass that this version knows")]
+    #[error("the seal holds neither a password nor a cryptpass that this version supports")]
     Content,
 }
 
@@ -85,7 +85,7 @@ impl KeyId {
     }
 }
 
-/// The first eight of its hexadecimal digits, which tell a handful of keys apart.
+/// The first eight of its hexadecimal digits, which are enough to distinguish a few keys.
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -26,7 +26,7 @@ pub enum VerifyError {
     /// The column `password` holds neither of the known hashes.
     #[error(
         "the stored hash is neither argon2id nor bcrypt in the form and within the cost that \
-         this version knows"
+         this version supports"
     )]
     Hash,
     /// The column does not hold a wrapped cryptpass.

@@ -92,7 +92,7 @@ impl Foreign {
                                   alone, one a line"
                 .into(),
             Foreign::Urls => {
-                "looks like URLs: expected what stands behind the ? of each, one a line".into()
+                "looks like URLs: expected the text after the ? of each, one a line".into()
             }
             Foreign::Unknown => format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
         }

@@ -39,7 +39,7 @@ impl Input {
         Ok(Self { path: path.to_owned(), file, start, head })
     }
 
-    /// Its first bytes, at most 8 KiB: enough to tell what kind of file it is.
+    /// Its first bytes, at most 8 KiB: enough to recognise the kind of file.
     pub fn head(&self) -> &[u8] {
         &self.head
     }

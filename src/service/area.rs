@@ -194,8 +194,8 @@ pub(super) fn say_left_out(shared: &ServerState, at_the_end: bool) {
     }
 }
 
-/// Takes up the members whom other receivers keep out because of sharing, and lets those in whose
-/// block a command lifted. While the database cannot be read, all blocks stay.
+/// Applies the blocks because of sharing that other receivers began, and ends those that a command
+/// lifted. While the database cannot be read, all blocks stay.
 pub(super) async fn take_up_sharing(shared: &ServerState) {
     let (sharing, now) = (&shared.area.sharing, shared.clock.now());
     let has_others = shared.reads.pool().is_some();

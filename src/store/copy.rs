@@ -123,7 +123,7 @@ pub enum CopyError {
     #[error("the copy differs from the database: {0}")]
     Differs(String),
     /// The copy is as damaged as the database, or the disk of the copy is broken.
-    #[error("the copy is damaged, as the database may be; `nats-userman check-config` tells: {0}")]
+    #[error("the copy is damaged, and the database may be; run `nats-userman check-config`: {0}")]
     Damaged(String),
     /// The log of the database grew so much meanwhile that postbacks would soon find no space.
     #[error(

@@ -1,4 +1,4 @@
-//! The lane: a queue of notes, which are changes that visitors cause and that must survive a
+//! The lane: a queue of notes. Notes are changes that visitors cause and that must survive a
 //! restart.
 //!
 //! Visitors cause notes with cheap requests. Therefore no note has its own transaction, and none

@@ -37,15 +37,15 @@ pub(super) struct Replaced {
 pub(super) enum CannotGoOn {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("cannot use the database that is there now")]
+    #[error("cannot use the database at its path")]
     Fault(#[from] Fault),
     #[error(
-        "the database that is there now is of an earlier release (version {0}): restart the \
+        "the database at its path is of an earlier release (version {0}): restart the \
          service, which upgrades it"
     )]
     Older(i64),
     #[error(
-        "the database that is there now has {} sealed under another key than seal.key: put the \
+        "the database at its path has {} sealed under another key than seal.key: put the \
          matching key or database there, and restart the service", counted(*.0, "password")
     )]
     OtherKey(u64),

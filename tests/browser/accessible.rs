@@ -57,8 +57,7 @@ fn pages(_: &App, browser: &Browser, base: &str, check: &dyn Fn(&str)) {
     go("/login?site=1");
 }
 
-/// The pages of a member who is kept out because of sharing, and those while members cannot be
-/// read.
+/// The pages of a member who is blocked because of sharing, and those while members cannot be read.
 fn refusals(app: &App, browser: &Browser, base: &str, check: &dyn Fn(&str)) {
     let go = |path: &str| browser.go(&format!("{base}{path}"));
     let log_in = || {

@@ -52,7 +52,7 @@ fn dump(conn: &mut Conn, table: &str) -> Vec<String> {
     rows
 }
 
-/// Each batch is there with all of its records.
+/// Each batch exists with all of its records.
 pub fn no_batch_is_half(conn: &mut Conn) {
     let odd: Vec<(i64, Option<i64>, i64)> = conn
         .query(
@@ -79,7 +79,7 @@ pub struct Told {
 }
 
 /// Each answer was true: what has a reply is in the journal once, with this reply. What was told to
-/// have changed nothing is not there. The rest is there once or not at all.
+/// have changed nothing is not in the journal. The rest is there once or not at all.
 pub fn answers_are_true(conn: &mut Conn, sent: &[Sent]) -> Told {
     let rows: Vec<(String, String)> =
         conn.query("SELECT fields, reply FROM journal WHERE fields LIKE '%mark-%'").unwrap();
@@ -113,7 +113,7 @@ pub fn answers_are_true(conn: &mut Conn, sent: &[Sent]) -> Told {
     told
 }
 
-/// The journal, replayed into an empty database, gives the members that are there. So no record is
+/// The journal, replayed into an empty database, gives the members of the database. So no record is
 /// without its change, no change without its record, and the order of the journal is the order of
 /// effect.
 pub fn the_journal_gives_the_members(conn: &mut Conn, receiver: &Receiver, dir: &Path) {

@@ -209,7 +209,7 @@ impl Scene {
         format!(": node {} for {:.1} s", at + 1, tenths as f64 / 10.0)
     }
 
-    /// A node that was away may have ended itself, which an operator's supervisor mends.
+    /// A node that was cut off may have ended itself. An operator's supervisor would restart it.
     fn wait_until_whole(&mut self, at: usize) {
         let node = &mut self.galera.nodes[at];
         eventually("a node that was away is back", || {

@@ -143,8 +143,8 @@ fn first_statements(dir: &Path) -> String {
     format!("--init-file={}", file.display())
 }
 
-/// A port that nobody uses, each time another one. Below those that the system gives to outgoing
-/// connections, so that nobody takes it while its node is down.
+/// A port that no program uses, each time another one. Below those that the system gives to
+/// outgoing connections, so that no program takes it while its node is down.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 28_000 + u16::try_from(std::process::id() % 80).unwrap() * 50;

@@ -96,7 +96,7 @@ fn stories(round: u64, side: usize) -> (Option<String>, String) {
     match round % 5 {
         // Two members want one name.
         0 => (None, add(mine, &format!("name{round}"))),
-        // Two members who are there want one name.
+        // Two existing members request one name.
         1 => (Some(add(mine, &format!("old{round}x{side}"))), change(mine, &format!("new{round}"))),
         // A member gives a name up, and another one wants it.
         2 if side == 0 => (joined, change(both, &format!("other{round}"))),

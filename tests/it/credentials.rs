@@ -38,7 +38,7 @@ use Cell::{Cryptpass, Nothing, Password, Refused};
 /// of the cryptpass.
 struct Table {
     why: &'static str,
-    /// Postbacks that are sent first. `{m}` stands for the memberid.
+    /// Postbacks that are sent first. `{m}` is replaced by the memberid.
     before: &'static [&'static str],
     postback: &'static str,
     /// The names of the two parameters.

@@ -554,8 +554,8 @@ fn by_https_alone(site: &Site) {
     }
 }
 
-/// While the service is stopped, nobody is let in by a server that asks it. A server that reads the
-/// table lets every member in.
+/// While the service is stopped, a server that asks it admits nobody. A server that reads the table
+/// lets every member in.
 fn service_down(mut site: Site) {
     let kind = site.kind;
     let add = format!(

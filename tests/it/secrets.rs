@@ -494,7 +494,7 @@ impl Caller {
                     self.address,
                     &request("POST", "/login?site=1", &format!("{FORM}{origin}"), body.as_bytes()),
                 );
-                // What was typed as the name stays in that field, and stands nowhere else.
+                // What was typed as the name stays in that field, and is nowhere else.
                 let answer =
                     String::from_utf8_lossy(&answer).replacen(&format!(" value=\"{user}\""), "", 1);
                 match answer

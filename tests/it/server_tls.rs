@@ -14,7 +14,7 @@ use crate::support::{
 const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
 const BAD_CERTIFICATE: &str = "the server's certificate must be valid for the host as --database \
-    names it, and its authority be public or stand in --database-tls-ca";
+    names it, and its authority be public or in --database-tls-ca";
 
 /// A server whose certificate an authority of this test has signed.
 struct Scene {

@@ -7,7 +7,7 @@ use crate::process::Server;
 use crate::report::Bar;
 use crate::request::{API_KEY, API_USERNAME, Ask};
 
-/// Not the million: it is there soon, and its index of names is no less out of order.
+/// Fewer than a million members: they are added sooner, and their index of names is as unordered.
 const MEMBERS: u64 = 100_000;
 const LOOK_UPS: u64 = 60_000;
 /// Each of them waits for two servers.

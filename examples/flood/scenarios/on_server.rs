@@ -29,7 +29,7 @@ impl Bench {
             let load = add(&mut php.server, CONNECTIONS, self.scaled(10_000));
             measure(&php.server, load, &mut scripts).await?;
             next_member = php.server.next_member;
-            // Ended, because a program that stands still may hold locks in the database.
+            // Ended, because a stopped program may hold locks in the database.
             php.stop()?;
             let mut program = self.receiver_in(&dir, 0, &[])?;
             program.next_member = next_member;

@@ -75,7 +75,7 @@ fn last_common(old: &dyn Read, backup: &dyn Read) -> Result<Option<i64>, Fault> 
         (one.at, &one.action, &one.reply, &one.fields)
             == (other.at, &other.action, &other.reply, &other.fields)
     };
-    // A pruned journal always keeps its newest record. If this one is gone, all are newer.
+    // A pruned journal always keeps its newest record. If this one is missing, all are newer.
     let is_pruned = there.is_none() && old.newest_record()?.is_some_and(|(newest, _)| newest > id);
     let is_same = there.zip(here).is_some_and(|(there, here)| same(&there, &here));
     Ok((is_same || is_pruned).then_some(id))

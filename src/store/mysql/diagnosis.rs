@@ -59,7 +59,7 @@ fn settings(verified: &Verified, read_problems: Vec<String>) -> Vec<EngineSettin
         name: "database_read",
         expected: "hosts that can be read",
         found: problem,
-        remedy: "mend that host, or take it out of database_read: meanwhile another one is read",
+        remedy: "repair that host, or take it out of database_read: meanwhile another one is read",
     }));
     settings
 }

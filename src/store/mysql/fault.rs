@@ -127,7 +127,7 @@ pub(super) fn remedy(error: &Error) -> Option<&'static str> {
 }
 
 const BAD_CERTIFICATE: &str = "the server's certificate must be valid for the host as --database \
-    names it, and its authority be public or stand in --database-tls-ca";
+    names it, and its authority be public or in --database-tls-ca";
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
@@ -148,8 +148,8 @@ impl From<Error> for Fault {
 }
 
 /// Whether an error of COMMIT leaves open whether it happened: the connection was lost, the server
-/// did not answer in time, or its error does not say so. (Of 53 times that Galera said 1180, "error
-/// during COMMIT", the transaction was there once.)
+/// did not answer in time, or its error does not say so. (Of 53 times that Galera returned 1180,
+/// "error during COMMIT", the transaction was there once.)
 pub(super) fn leaves_commit_open(error: &Error) -> bool {
     number(error).is_none_or(|number| !COMMIT_REFUSED.contains(&number))
 }

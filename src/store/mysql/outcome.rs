@@ -67,8 +67,7 @@ fn look_once(
     // Its own node shows at once whether the session has ended.
     let attempt = Attempt { first: Some(&session.host), last: None, until: Some(until) };
     let Connected { mut connection, verified, .. } = connect(server, Purpose::LookUp, attempt)?;
-    // First whether the session is gone, then whether there is a row: a session that is gone adds
-    // none.
+    // First whether the session has ended, then whether there is a row: an ended session adds none.
     let past = verified.identity.past_of(&session.server);
     let is_gone = match past {
         Past::Gone => true,

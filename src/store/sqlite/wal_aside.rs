@@ -33,7 +33,7 @@ pub fn set_wal_aside(path: &Path, stamp: &str) -> io::Result<Option<(PathBuf, u6
         if aside(file).exists() {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
-                format!("{} is there already", aside(file).display()),
+                format!("{} exists already", aside(file).display()),
             ));
         }
         fs::rename(file, aside(file)).map_err(|error| denied::explain(parent(&database), error))?;

@@ -6,7 +6,7 @@ use crate::support::{App, ENGINES, NOON, eventually, temp_dir};
 
 const HOME: &str = "203.0.113.9";
 
-/// The record, the oldest row first. A pseudonym stands as `?`.
+/// The record, the oldest row first. A pseudonym is shown as `?`.
 fn record(app: &App) -> Vec<String> {
     let columns = "event, way, siteid, coalesce(memberid, '-'), coalesce(name, '-'), network";
     let rows = app.rows(&format!("SELECT {columns} FROM login ORDER BY id"));

@@ -175,7 +175,7 @@ fn a_logout_of_eight_logins_takes_one_transaction() {
 }
 
 /// While the clock is ahead, a member logs out often. The second that is stored for these logouts
-/// lies in the future, and would keep the member out until then.
+/// is in the future, and would block the member until then.
 #[test]
 fn a_second_that_a_wrong_clock_has_left_is_lifted_by_ending_the_member_s_logins() {
     let app = app(&[]);

@@ -91,7 +91,7 @@ fn a_report_that_nats_cannot_take_is_tried_again_and_one_that_it_refuses_is_not(
     let nats = Nats::with(vec![Day::Close, failed(500), done(), failed(403), done()]);
     let app = app(&nats, &["--nats-report-logins", "recordlogin", "--nats-report-hours", "0"]);
     assert_eq!(check(&app, "secret").status, 200);
-    // The program waits by the clock, which stands still here.
+    // The program waits by the clock, which is fixed here.
     eventually("a third try", || {
         app.set_unix(app.now() + 1);
         nats.asked().len() >= 3

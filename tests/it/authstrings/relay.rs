@@ -167,7 +167,7 @@ fn a_bad_answer_is_502_with_its_likely_cause() {
         (
             Day::Answer(200, "application/json", "{\"result\":\"short\"}".into()),
             "NATS answered with JSON in which \\\"result\\\" is not 32 hexadecimal digits: it may \
-             be of a version that this program does not know"
+             be of a version that this program does not support"
                 .into(),
         ),
         (Day::Endless, "NATS answered with more than 65536 bytes: the URL is not NATS's".into()),

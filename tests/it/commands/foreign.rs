@@ -129,7 +129,7 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
         (
             "URLs",
             b"https://members.example.com/postback/x?siteid=1&action=ADD\n".into(),
-            "looks like URLs: expected what stands behind the ? of each, one a line".into(),
+            "looks like URLs: expected the text after the ? of each, one a line".into(),
         ),
         (
             "a multipart body",
@@ -183,7 +183,7 @@ fn what_is_no_capture_is_named_and_nothing_is_written() {
     for (what, bytes, said) in foreign() {
         let file = write(dir.path(), "file", &bytes);
         let line = format!("nats-userman: {file}: {said}\n");
-        // Also if a capture stands before it, because all files are checked first.
+        // Also if a capture comes before it, because all files are checked first.
         for args in [
             &["replay", &file][..],
             &["replay", &good, &file],

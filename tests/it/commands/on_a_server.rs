@@ -30,7 +30,7 @@ impl Scene {
         Program::serve(&self.data(), &flags.each_ref().map(String::as_str))
     }
 
-    /// The command, without the warning that the password stands in the URL.
+    /// The command, without the warning that the password is in the URL.
     fn run(&self, args: &[&str]) -> Ran {
         let flags = self.database.flags();
         let mut args = args.to_vec();

@@ -131,7 +131,7 @@ fn a_rebill_of_a_member_whose_name_cannot_be_seen_is_ok_and_nobody_else_gets_suc
         post(&app, "CHANGE", 75, &[("new_username", " ")]),
         format!("ERROR|new_username: {unseen} \" \"")
     );
-    // After the DELETE, nobody gets this name again.
+    // After the DELETE, no other member gets this name.
     assert_eq!(post(&app, "DELETE", 75, &[]), "OK|member 75 \"???\" removed from site 1");
     assert_eq!(post(&app, "ACTIVATE", 75, &name), format!("ERROR|username: {unseen} \"???\""));
     assert_eq!(post(&app, "TRIALTOFULL", 75, &name), format!("ERROR|username: {unseen} \"???\""));

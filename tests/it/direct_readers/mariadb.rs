@@ -10,7 +10,7 @@ struct Site {
     service: Program,
     apache: WebServer,
     host: Host,
-    // Last, so that it is there until both have ended.
+    // Last, so that it exists until both have ended.
     database: MariaDatabase,
 }
 
@@ -27,7 +27,7 @@ impl Site {
     }
 }
 
-/// What the head of the example says. Makes Apache's user by the statements that stand there.
+/// What the head of the example says. Makes Apache's user by the statements in that head.
 fn changes(database: &MariaDatabase) -> Vec<(String, String)> {
     let example = include_str!("../../../examples/apache-dbd.conf");
     let (name, user) = (database.name(), database.reader());
@@ -83,7 +83,7 @@ fn tmm_s_query_on_mariadb_lets_in_who_is_a_member_now() {
         ("ann' OR '1'='1", false),
         ("a", false),
         ("", false),
-        // A name that is not plain ASCII stands in another column.
+        // A name that is not plain ASCII is in another column.
         ("zoé", false),
         ("zoe", false),
     ] {

@@ -20,8 +20,8 @@ fn each_message_that_a_page_quotes_is_in_the_source() {
     let (mut count, mut missing) = (0, Vec::new());
     for message in blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty()) {
         let mut longest = 0;
-        // `…` stands for a value, `: ` separates an error and its cause, and `|` ends the first
-        // word of a reply.
+        // `…` replaces a value, `: ` separates an error and its cause, and `|` ends the first word
+        // of a reply.
         let parts = message.split('…').flat_map(|part| part.split(": "));
         for part in parts.flat_map(|part| part.split('|')).map(str::trim) {
             if part.chars().count() >= PART_CHARS_MIN {

@@ -60,14 +60,14 @@ fn a_caller_outside_the_allowed_networks_is_named() {
         "if that is NATS, add --allow-ip 2001:db8::7",
     );
     let patient = patient.with(&["--allow-ip", "2001:db8::7"]);
-    patient.expect_ok("allowed_networks", "every address that posted lately is in --allow-ip");
+    patient.expect_ok("allowed_networks", "every address that posted recently is in --allow-ip");
 }
 
 #[test]
 fn a_limit_is_proposed_where_the_callers_never_change() {
     let patient = Patient::new();
     seen(&patient, &[("203.0.113.9", 19)]);
-    patient.expect_ok("allowed_networks", "every address that knows the token may post");
+    patient.expect_ok("allowed_networks", "every address may post with the token");
     seen(&patient, &[("203.0.113.10", 30)]);
     patient.expect(
         "allowed_networks",

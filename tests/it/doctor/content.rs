@@ -125,7 +125,7 @@ fn a_foreign_setting_of_the_file_is_found_and_the_remedy_mends_it() {
 #[test]
 fn each_difference_of_the_schema_is_named() {
     let patient = Patient::new();
-    patient.expect_ok("schema", "all tables, indexes and views are there, and no others");
+    patient.expect_ok("schema", "all tables, indexes and views exist, and no others");
     sql(
         &patient,
         "DROP INDEX journal_member;
@@ -139,7 +139,7 @@ fn each_difference_of_the_schema_is_named() {
         super::assert_is(&finding, level, text, remedy);
     };
     next(Level::Serious, "index journal_member is missing", RESTORE);
-    let apart = "keep such things in a database of their own: an upgrade does not know them";
+    let apart = "keep such things in a database of their own: an upgrade does not change them";
     next(Level::Note, "column member_auth.note is not of this program", apart);
     next(Level::Note, "table report is not of this program", apart);
     next(

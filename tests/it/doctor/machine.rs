@@ -231,7 +231,7 @@ fn a_clock_behind_the_journal_is_serious_and_a_long_quiet_time_is_a_note() {
 fn whether_the_clock_is_synchronised_is_asked_where_somebody_knows() {
     let name = "clock_synchronised";
     let patient = Patient::in_dir(temp_dir());
-    patient.expect_ok(name, "not checked: this machine has no systemd that could tell");
+    patient.expect_ok(name, "not checked: this machine has no systemd to query");
     patient.put("/run/.containerenv", "");
     patient.expect_ok(name, "not applicable: the host of this container sets the clock");
     patient.put("/run/systemd/timesync/synchronized", "");

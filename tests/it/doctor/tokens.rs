@@ -59,7 +59,7 @@ fn more_than_one_token_is_a_rotation_that_is_not_complete() {
     with_file(&format!("{GOOD}\n{OTHER}\n{GOOD}\n")).expect(
         "token_count",
         Level::Note,
-        "token 3 is there twice",
+        "token 3 is in the file twice",
         "remove the second one",
     );
 }

@@ -157,8 +157,8 @@ fn after_a_clean_stop_a_backup_is_put_back_by_a_copy_alone() {
     check_invariants(&data.join("userman.db"));
 }
 
-/// Backups from the time of the same WAL. For the pages of a copy, nobody can tell whether they are
-/// those that the WAL builds on.
+/// Backups from the time of the same WAL. For the pages of a copy, it cannot be found out whether
+/// they are those that the WAL builds on.
 #[test]
 fn a_backup_of_the_same_wal_is_refused_whatever_made_it() {
     let Some(sqlite3) = real_program("sqlite3") else { return };

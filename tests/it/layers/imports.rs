@@ -104,7 +104,7 @@ struct Module {
     base: Names,
     /// The modules that it declares for tests only.
     tests: Vec<String>,
-    /// Names in scope that stand for another path in the crate.
+    /// Names in scope that are aliases of another path in the crate.
     scope: BTreeMap<String, Names>,
     /// Modules of which all names are in scope.
     globs: Vec<Names>,

@@ -31,7 +31,7 @@ fn a_member_whose_row_is_locked_is_refused_and_all_others_get_their_replies() {
     operator.query_drop("START TRANSACTION").unwrap();
     let one = "SELECT * FROM member_auth WHERE siteid = 1 AND memberid = 71 FOR UPDATE";
     operator.query_drop(one).unwrap();
-    // The first one waits, and then nobody waits any more.
+    // The first one waits, and then no further postback waits.
     let delete = "action=DELETE&siteid=1&memberid=71".to_owned();
     let first = post_to(app.address, TOKEN, delete.as_bytes()).unwrap();
     assert_eq!((first.status, first.body.as_str()), (503, NOTHING));

@@ -29,7 +29,7 @@ const NAMES: [&str; 5] = ["bob", "BOB", "ann", "zo%C3%A9", "Zoe%CC%81"];
 /// Receivers of one database.
 struct Receivers {
     apps: Vec<App>,
-    // Last, so that it is there until all have ended.
+    // Last, so that it exists until all have ended.
     database: TestDatabase,
 }
 
@@ -206,8 +206,8 @@ fn form_of(text: &str) -> Vec<(String, String)> {
     serde_urlencoded::from_str(text).unwrap()
 }
 
-/// Whatever comes in which order: what was acknowledged is there once, with the same reply, and for
-/// each member in the order in which each sender got the replies.
+/// In any order of postbacks, what was acknowledged is in the database once, with the same reply,
+/// and for each member in the order in which each sender got the replies.
 fn compare_with_the_journal(app: &App, senders: &[Sender]) {
     let mut records: HashMap<usize, (usize, StoredRecord)> = HashMap::new();
     let reader = open_reader(&app.config.location).unwrap();

@@ -323,7 +323,7 @@ fn random_word() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The server lies where only root looks for programs.
+/// The server is in a directory that only root has in its PATH.
 pub fn server_program() -> Option<PathBuf> {
     let place = PathBuf::from("/usr/sbin/mariadbd");
     if place.is_file() { Some(place) } else { real_program("mariadbd") }
