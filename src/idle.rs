@@ -22,7 +22,7 @@ pub fn step_aside() {
     }
 }
 
-/// Raises the nice value of the calling thread, for work that somebody waits for: it is slower
+/// Raises the nice value of the calling thread, for work that a client waits for: it is slower
 /// under load and never starves.
 pub fn let_requests_pass() {
     // On Linux each thread has its own nice value, and no process id means the calling thread. A

@@ -1,6 +1,6 @@
 //! A key file: 64 lower-case hexadecimal digits and a line break, mode 0600, in the data directory.
-//! `seal.key` together with the database reveals every password that is not hashed yet. With
-//! `cookie.key` one can log in as any member. Beside each are the keys of a rotation. See [`ring`].
+//! `seal.key` together with the database reveals every password that is not hashed yet. Whoever has
+//! `cookie.key` can log in as any member. Beside each are the keys of a rotation. See [`ring`].
 
 pub mod ring;
 pub(crate) mod rotation;

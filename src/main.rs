@@ -9,8 +9,8 @@ use nats_userman::logging::flush;
 use nats_userman::undumped::forbid_dumps;
 use zeroizing_alloc::ZeroAlloc;
 
-/// Wipes all memory when it is freed: passwords pass through buffers of libraries too, which do not
-/// wipe them.
+/// The allocator wipes all memory when it is freed: passwords pass through buffers of libraries
+/// too, which do not wipe them.
 #[global_allocator]
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 

@@ -70,7 +70,7 @@ pub(super) fn check_writable(dir: &Path) -> Result<(), BackupError> {
         .map_err(|error| BackupError::Directory(dir.to_owned(), error))
 }
 
-/// Returns an error if the file system has no room for so many bytes.
+/// Returns an error if the file system has no space for this many bytes.
 pub(super) fn check_room(dir: &Path, bytes: u64) -> Result<(), BackupError> {
     match free(dir).map_err(|error| unusable(dir, error))? {
         Some(free) if free < bytes => Err(BackupError::NoRoom { dir: dir.to_owned(), free, bytes }),

@@ -26,8 +26,8 @@ impl Failure {
         Self::Failed(crate::chain::chain(error))
     }
 
-    /// Adds the place in the input where it happened. Where the command has to go on to the end,
-    /// a closed output is a failure.
+    /// Adds the place in the input where it happened. If the command must run to its end, a closed
+    /// output is a failure.
     pub(super) fn at(self, place: &str) -> Self {
         match self {
             Self::Failed(line) => Self::Failed(format!("{place}: {line}")),

@@ -19,7 +19,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// At most one line in so many seconds.
+    /// At most one line in this many seconds.
     pub const fn new(seconds: i64) -> Self {
         Self { seconds, last: AtomicI64::new(i64::MIN) }
     }
@@ -45,7 +45,7 @@ pub struct KeyedInterval<K> {
 }
 
 impl<K: Eq> KeyedInterval<K> {
-    /// At most one line per key in so many seconds, for so many keys.
+    /// At most one line per key in this many seconds, for this many keys.
     pub const fn new(seconds: i64, keys_max: usize) -> Self {
         Self { seconds, keys_max, last: Vec::new() }
     }
@@ -82,7 +82,7 @@ pub struct LinesMax {
     pub each: u32,
 }
 
-/// At most so many lines in a window, for all keys together and for each key. The suppressed ones
+/// At most this many lines in a window, for all keys together and for each key. The suppressed ones
 /// are counted, and that count is logged when the window is over.
 #[derive(Debug)]
 pub struct Window<K> {
@@ -135,7 +135,7 @@ impl<K: Hash + Eq> Window<K> {
     }
 }
 
-/// Names that are remembered. More of them are a stranger's doing, not an operator's mistake.
+/// Names that are remembered. More names come from an attacker, not from an operator's mistake.
 const NAMES_MAX: usize = 32;
 
 /// One line per name: a proxy that is not listed, a host outside of all domains. After 32 names,

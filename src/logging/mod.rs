@@ -217,7 +217,7 @@ impl<'kvs> VisitSource<'kvs> for JsonObject {
     }
 }
 
-/// The longest prefix that has at most so many bytes in JSON.
+/// The longest prefix that has at most this many bytes in JSON.
 fn json_cut(mut text: String, bytes_max: usize) -> String {
     let mut bytes = 0;
     let end = text.char_indices().find(|(_, c)| {

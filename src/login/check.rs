@@ -142,7 +142,8 @@ async fn admit(
     match (by_cookie, &request.typed) {
         (Admission::Out(reason), Some(typed)) => {
             match by_password(area, allowed, typed, address, now).await? {
-                // The better of the two reasons: a visitor who is logged in and on trial learns it.
+                // The better of the two reasons: a visitor who is logged in and on trial gets that
+                // reason.
                 Admission::Out(other)
                     if other == Denial::Login
                         || matches!(reason, Denial::Trial | Denial::Shared) =>

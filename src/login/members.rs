@@ -1,5 +1,5 @@
 //! Reads of members' rows, for logins and for authstrings. A fault is logged at a limited rate, and
-//! the caller learns only that nothing can be decided now.
+//! the caller gets only the error that nothing can be decided now.
 
 use std::sync::Arc;
 

@@ -189,7 +189,7 @@ async fn stored(
 
 /// Whether a login is valid.
 enum Validity {
-    /// It admits the member with this row. It was not used for so many seconds.
+    /// It admits the member with this row. It was not used for this many seconds.
     Valid(LoginRow, i64),
     /// It was not used for too long.
     Idle,
@@ -228,7 +228,7 @@ fn validity(area: &ThreadArea, login: &Login, found: CookieLoginState, now: i64)
     if activity.is_over(idle_for) { Validity::Idle } else { Validity::Valid(row, idle_for) }
 }
 
-/// How long ago this service saw a login used, if that is not too long ago.
+/// How long ago a login was used at this service, if that is not too long ago.
 fn idle_in_memory(area: &ThreadArea, login: &Login) -> Option<i64> {
     let activity = area.shared.activity.as_ref()?;
     let idle_for = activity.idle_for(login.id, area.clock.steady());

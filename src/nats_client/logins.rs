@@ -1,7 +1,7 @@
 //! Reports logins of members to NATS: in the background, from a bounded queue.
 //!
-//! NATS then shows them beside those that it has seen itself. No visitor waits for a report. A
-//! report that NATS does not accept in time is dropped and counted.
+//! NATS then shows them beside the logins that it has recorded itself. No visitor waits for a
+//! report. A report that NATS does not accept in time is dropped and counted.
 
 mod backlog;
 

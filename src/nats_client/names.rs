@@ -1,4 +1,4 @@
-//! Name resolution for NATS's host: see [`crate::host_names`].
+//! Name resolution for NATS's host. See [`crate::host_names`].
 
 use ureq::config::Config;
 use ureq::http::Uri;

@@ -30,9 +30,9 @@ impl ReportPath {
 /// The settings of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportConfig {
-    /// Where they go.
+    /// The path that is called.
     pub path: ReportPath,
-    /// A member is reported once in so many seconds; 0 means each login.
+    /// A member is reported once in this many seconds; 0 means each login.
     pub once_in_seconds: i64,
 }
 

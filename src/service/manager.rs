@@ -96,12 +96,12 @@ impl Manager {
         }
     }
 
-    /// The start does this now.
+    /// Reports what the start does now.
     pub fn starting(&self, status: &str) {
         self.0.send(&[NotifyState::Status(status)]);
     }
 
-    /// The service answers requests.
+    /// Reports that the service answers requests.
     pub fn ready(&self, status: &str) {
         self.0.enter(Phase::Running);
         self.0.send(&[NotifyState::Ready, NotifyState::Status(status)]);
@@ -119,7 +119,7 @@ impl Manager {
         self.0.send(&[NotifyState::Ready]);
     }
 
-    /// The service stops.
+    /// Reports that the service stops.
     pub(super) fn stopping(&self) {
         self.0.enter(Phase::Stopping);
         self.0

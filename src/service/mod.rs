@@ -57,7 +57,7 @@ const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long a stop waits for the first request of a connection. A proxy sends it at once.
 const FIRST_REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
 /// With a passed socket, clients keep connecting while the service stops. The thread that accepts
-/// connections hears of a pause a moment later, so nothing may be left to answer in this many looks
+/// connections gets the pause a moment later, so nothing may be left to answer in this many checks
 /// in a row: 50 ms.
 const QUIET_LOOKS: u32 = 5;
 /// How soon a retired token and a lifted block take effect, and counts of suppressed log lines are
@@ -81,7 +81,7 @@ pub struct Service {
     reloads: Reloads,
     backups: Option<BackupThread>,
     manager: Manager,
-    /// The socket was passed, and outlives this process.
+    /// The socket was passed, and stays open after this process.
     keeps_socket: bool,
     _locks: Vec<Lock>,
 }

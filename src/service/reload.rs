@@ -182,7 +182,7 @@ impl SettingFiles {
     }
 }
 
-/// The settings that have changed, with numbers, never with secrets.
+/// The names of the settings that have changed, with numbers and without secrets.
 fn changes(before: &Config, now: &Config) -> Vec<String> {
     let count = |count: usize, none: &str| match count {
         0 => none.to_owned(),

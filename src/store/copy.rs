@@ -1,4 +1,4 @@
-//! Copies of a whole database, for a backup and for its way back.
+//! Copies of a whole database, for a backup and for its restore.
 
 use std::fmt;
 use std::io;
@@ -90,9 +90,10 @@ pub struct Copied {
 pub struct CopyWatch<'a> {
     /// Ends the copy soon after another thread has set it.
     pub stop: &'a Arc<AtomicBool>,
-    /// Whether the copy leaves the disk to others half of the time.
+    /// Whether the copy pauses half of the time, so that other processes can use the disk.
     pub is_gentle: bool,
-    /// Is told the bytes that are copied, and how many there are. Ends the copy by `false`.
+    /// Called with the bytes that are copied and their total. A return value of `false` ends the
+    /// copy.
     pub progress: &'a mut dyn FnMut(u64, u64) -> bool,
 }
 
@@ -102,7 +103,7 @@ impl std::fmt::Debug for CopyWatch<'_> {
     }
 }
 
-/// Why there is no copy.
+/// Why no copy was made.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The engine.

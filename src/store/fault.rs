@@ -159,7 +159,7 @@ impl Fault {
     }
 }
 
-/// Turns a row that cannot be read into a result of its own, for a caller that can go on without
+/// Turns a row that cannot be read into a result of its own, for a caller that can continue without
 /// that row.
 ///
 /// # Errors

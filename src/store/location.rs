@@ -188,7 +188,7 @@ impl fmt::Display for Location {
 #[derive(Clone, Debug)]
 pub(super) enum Identity {
     Sqlite(sqlite::Files),
-    /// A server answers for its databases itself.
+    /// A server checks its databases itself.
     Mysql,
 }
 
@@ -229,7 +229,7 @@ impl Fingerprint {
     }
 }
 
-/// Opens the database for writing, creates or upgrades it where needed, and lends it to `work`.
+/// Opens the database for writing, creates or upgrades it where needed, and passes it to `work`.
 /// When `work` ends the connection is closed; after a fault that requires reopening, call this
 /// again.
 ///
@@ -339,8 +339,8 @@ pub fn exists(location: &Location) -> Result<bool, OpenError> {
 ///
 /// # Errors
 ///
-/// Anything that no command can go on from: the database is damaged, empty, of a newer release, of
-/// another program, or cannot be read.
+/// Any state in which no command can continue: the database is damaged, empty, of a newer release,
+/// of another program, or cannot be read.
 pub fn state_of(location: &Location, was_used: bool) -> Result<DatabaseState, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::state_of(file.path(), was_used),

@@ -1,6 +1,6 @@
-//! The only place with SQL. The writer uses a database through [`Engine`]: load all that a batch of
-//! postbacks touches, save all that was decided, commit. A second engine is one more module here
-//! that implements it.
+//! The only place with SQL. The writer uses a database through [`Engine`]: load all rows that a
+//! batch of postbacks concerns, save all that was decided, commit. A second engine is one more
+//! module here that implements it.
 
 mod bad_location;
 mod columns;
@@ -122,7 +122,7 @@ pub trait Engine {
     /// row has another credential by now, nothing happens.
     fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault>;
 
-    /// Stores a note. `sure` is a time that has surely come, unix seconds.
+    /// Stores a note. `sure` is a time that has certainly passed, unix seconds.
     fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault>;
 
     /// Deletes spent rows of logouts and last uses, or merges them, at most `most` of each table.
@@ -130,7 +130,7 @@ pub trait Engine {
     fn forget_logins(&mut self, spent: Spent, most: usize) -> Result<bool, Fault>;
 
     /// Deletes a block. Only this ends a stored block: its duration does not depend on a clock that
-    /// someone can set.
+    /// can be set.
     fn lift(&mut self, target: &Target) -> Result<(), Fault>;
 
     /// Ends the blocks of this member for sharing at `now`. Returns whether there was one.
@@ -227,8 +227,8 @@ pub trait Engine {
     /// [`Fault::Replaced`] where it is not.
     fn check_current(&mut self) -> Result<(), Fault>;
 
-    /// Outside a transaction, at the end of the last writer: leaves the database as one that can be
-    /// copied at once; `false` if that failed. Then nothing is lost, and the log says what to
-    /// do.
+    /// Outside a transaction, at the end of the last writer: leaves the database in a state that
+    /// can be copied at once; `false` if that failed. Then nothing is lost, and the log says what
+    /// to do.
     fn finish(&mut self) -> bool;
 }

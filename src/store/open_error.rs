@@ -1,5 +1,5 @@
-//! Why a database cannot be opened. Each variant has the place of the database as messages show it:
-//! see [`super::Location`].
+//! Why a database cannot be opened. Each variant has the place of the database as messages show it.
+//! See [`super::Location`].
 
 use std::error::Error;
 use std::io;
@@ -18,7 +18,7 @@ pub enum OpenError {
     /// The engine cannot open it.
     #[error("cannot use the database {0}")]
     Fault(String, #[source] Fault),
-    /// The engine finds it damaged. The sentence names the place and the engine.
+    /// The engine reports that it is damaged. The sentence names the place and the engine.
     #[error("{0}")]
     Damaged(String, #[source] Fault),
     /// It can be opened, and parts of it are damaged: how many, and the first of them.
@@ -48,8 +48,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether a reader cannot go on and a writer can: an upgrade is due, or a transaction that was
-    /// interrupted must be rolled back.
+    /// Whether a reader cannot continue and a writer can: an upgrade is due, or a transaction that
+    /// was interrupted must be rolled back.
     pub fn wants_a_writer(&self) -> bool {
         matches!(
             self,
@@ -62,7 +62,7 @@ impl OpenError {
 /// The version of SQLite's schema that this release reads and writes.
 pub const SCHEMA_VERSION: i64 = 6;
 
-/// Why a database is not brought up to date.
+/// Why a database is not upgraded.
 #[derive(Debug, thiserror::Error)]
 pub enum UpgradeError {
     /// It is of a later release.

@@ -170,7 +170,7 @@ pub trait Read: fmt::Debug + Send {
     /// The newest credentials that wait to be hashed, at most `most`.
     fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault>;
 
-    /// The key under which seals are made, as far as it was written down.
+    /// The key under which seals are made, if it is stored.
     fn seal_key(&self) -> Result<Option<KeyId>, Fault>;
 
     /// The key under which cookies are signed, as far as it was written down: an engine whose
@@ -190,9 +190,9 @@ pub trait Read: fmt::Debug + Send {
     /// The bytes that a copy of the whole database takes.
     fn copy_size(&self) -> Result<u64, Fault>;
 
-    /// Copies the whole database, as of one moment, to this new and empty file. Others write
-    /// meanwhile and hardly notice it. Reads a database of any version of the schema. An engine
-    /// whose databases are no files refuses.
+    /// Copies the whole database, as of one moment, to this new and empty file. Other processes
+    /// write meanwhile and are hardly delayed. Reads a database of any version of the schema. An
+    /// engine whose databases are no files refuses.
     fn copy_to(
         &self,
         place: &Path,

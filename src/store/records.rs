@@ -1,4 +1,4 @@
-//! Records that go into a database and come out of it, apart from the members themselves.
+//! Records that are stored in a database, apart from the members themselves.
 
 use std::time::Instant;
 
@@ -73,7 +73,7 @@ pub struct Rehashed {
     pub new: Hash,
 }
 
-/// A login cookie that was given back.
+/// A login that was ended by a logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedOut {
     /// The member.
@@ -133,7 +133,7 @@ pub enum Note {
     Known(KnownNetwork),
     /// A block has ended.
     Lift(Target),
-    /// Somebody logged in or out, or failed to.
+    /// A login, a failed login or a logout.
     Login(LoginRecord),
     /// A member has used the members area from a network.
     Network(MemberNetwork),

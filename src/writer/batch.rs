@@ -73,7 +73,7 @@ impl Batch {
     }
 }
 
-/// What the sender of a postback that was not committed is told.
+/// The answer to the sender of a postback that was not committed.
 fn answer_to(fault: &Fault) -> Answer {
     match fault {
         Fault::OutcomeUnknown(_) => Answer::OutcomeUnknown,

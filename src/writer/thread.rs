@@ -124,8 +124,8 @@ impl Thread {
         }
     }
 
-    /// Works with the database until a command or a fault ends that. `None` if it is too early to
-    /// open it.
+    /// Runs commands on the database until a command or a fault ends the loop. `None` if it is too
+    /// early to open it.
     fn open_and_work(&mut self) -> Result<Option<End>, CannotGoOn> {
         match &mut self.replaced {
             Some(replaced) => {
@@ -158,7 +158,7 @@ impl Thread {
         with_engine(&location, false, work)?
     }
 
-    /// Keeps every thread away from the file until there is one that the service can use.
+    /// Suspends the database for every thread until there is one that the service can use.
     fn close(&mut self) {
         self.first = None;
         if let Some(change) = self.setup.file.replacement() {

@@ -1,4 +1,4 @@
-//! The writer's transactions, counted; and those that the database lost, in the log.
+//! Runs and counts the writer's transactions, and logs those that the database lost.
 
 use crate::apply::transaction::in_patient_transaction;
 use crate::apply::{Postback, transact_counted};
@@ -40,7 +40,7 @@ impl Transactions {
         done
     }
 
-    /// Runs a batch of postbacks in a transaction: see [`crate::apply::transact`].
+    /// Runs a batch of postbacks in a transaction. See [`crate::apply::transact`].
     pub(super) fn run_batch(
         &mut self,
         engine: &mut dyn Engine,
@@ -54,7 +54,7 @@ impl Transactions {
         done
     }
 
-    /// Counts before any answer leaves.
+    /// Counts the transaction before any answer is sent.
     fn ended(&mut self, reruns: u32) {
         self.metrics.count_commit();
         if reruns > 0 {

@@ -50,7 +50,7 @@ impl Upkeep {
         }
     }
 
-    /// The journal has a record since.
+    /// Records that the journal has a new record.
     pub(super) fn recorded(&mut self) {
         self.moved_until = None;
     }

@@ -6,8 +6,8 @@ use crate::nats_client::report::LoginReport;
 
 /// The most reports that wait. The newest are dropped beyond that.
 const WAITING_MAX: usize = 1_024;
-/// A report that NATS has not taken after so many seconds is dropped. NATS notes the time at which
-/// it gets a report, so a later one would be wrong.
+/// A report that NATS has not accepted after this many seconds is dropped. NATS notes the time at
+/// which it gets a report, so a later one would be wrong.
 const AGE_MAX_SECONDS: i64 = 900;
 /// The wait after a failed request. It doubles with each further one.
 const WAIT_SECONDS: u64 = 1;
@@ -18,13 +18,13 @@ const WAIT_MAX_SECONDS: u64 = 60;
 pub(super) enum Step {
     /// Send this report.
     Send(LoginReport),
-    /// Wait for so many seconds.
+    /// Wait for this many seconds.
     Wait(u64),
     /// Wait for a report.
     Idle,
 }
 
-/// The reports in order of arrival. The first one is tried until NATS takes it.
+/// The reports in order of arrival. The first one is tried until NATS accepts it.
 #[derive(Default)]
 pub(super) struct Backlog {
     waiting: VecDeque<(LoginReport, i64)>,
@@ -61,7 +61,7 @@ impl Backlog {
         }
     }
 
-    /// NATS has taken the first report.
+    /// NATS has accepted the first report.
     pub(super) fn done(&mut self) {
         self.waiting.pop_front();
         self.failures = 0;

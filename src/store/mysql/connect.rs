@@ -20,9 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the writer waits for an answer. A COMMIT of Galera takes 6.4 s when a node dies. With
 /// the look-up of an outcome after it, it is less than a sender waits.
 const WRITE_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a node may take to say something on a new connection, where there are others.
+/// How long a node may take to send the first packet on a new connection, where there are others.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the look-up of a commit waits for an answer before it asks another node.
+/// How long the look-up of a commit waits for an answer before it tries another node.
 const LOOK_UP_ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a reader waits for an answer: as long as a visitor waits.
 const READ_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,8 +64,9 @@ const FOR_WRITING: [&str; 3] = [
 /// For transactions of the writer. Another receiver holds a lock for some milliseconds.
 pub(super) const LOCK_WAIT: &str =
     "SET SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = 1";
-/// For some time after that was too short. A row that is locked by a receiver that has died, or by
-/// an operator's transaction, must not stop the postbacks of other members.
+/// The lock timeout for some time after the usual one was too short. A row that is locked by a
+/// receiver that has died, or by an operator's transaction, must not stop the postbacks of other
+/// members.
 pub(super) const NO_LOCK_WAIT: &str =
     "SET SESSION innodb_lock_wait_timeout = 0, SESSION lock_wait_timeout = 0";
 /// The server ends the transaction of a receiver that ended without closing the connection, such as
@@ -163,7 +164,7 @@ fn connect_to(
     Ok(Connected { connection: Connection::new(conn, packet_max), verified, host: host.clone() })
 }
 
-/// What the driver or the server says, and what to do.
+/// The error of the driver or the server, and what to do.
 fn in_words(error: &mysql::Error) -> String {
     match (fault::words(error), fault::remedy(error)) {
         (words, None) => words,
@@ -171,8 +172,9 @@ fn in_words(error: &mysql::Error) -> String {
     }
 }
 
-/// The first address where a server speaks. A machine that hangs accepts connections and says
-/// nothing, and the driver would wait for as long as a COMMIT may take. A server speaks first.
+/// The first address where a server speaks. A machine that hangs accepts connections and sends
+/// nothing, and the driver would wait for as long as a COMMIT may take. A working server sends the
+/// first packet.
 fn greeting(addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
     let mut problems = Vec::new();
     for address in addresses {
@@ -189,7 +191,7 @@ fn greeting(addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
     Err(problems.join(", "))
 }
 
-/// Whether a server speaks at this host.
+/// Whether a server sends a packet at this host.
 pub(super) fn speaks(host: &Host) -> bool {
     lookup::addresses(host).is_ok_and(|addresses| greeting(&addresses).is_ok())
 }
@@ -206,7 +208,8 @@ pub(super) fn problems_of_read_hosts(server: &Server) -> Vec<String> {
     hosts.filter_map(problem).collect()
 }
 
-/// What the system says of a connection that got no answer, in words that do not depend on it.
+/// The system's error for a connection without an answer, in words that do not depend on the
+/// system.
 fn no_answer(address: SocketAddr, error: &std::io::Error) -> String {
     use std::io::ErrorKind::{ConnectionRefused, TimedOut, UnexpectedEof, WouldBlock};
     match error.kind() {
@@ -287,9 +290,9 @@ fn open(
     Err(problems.join(", "))
 }
 
-/// Any address of this machine in the family of the server's. The driver gives up at the first
-/// address of a name that does not answer, unless it has an address of this machine to use: then it
-/// tries all addresses of that family.
+/// Any address of this machine in the family of the server's. The driver stops at the first address
+/// of a name that does not answer, unless it has an address of this machine to use: then it tries
+/// all addresses of that family.
 fn any_address_like(server: SocketAddr) -> SocketAddr {
     let any: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };

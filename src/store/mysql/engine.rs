@@ -28,7 +28,7 @@ use crate::store::{
 /// The longest pause before a transaction that was lost is run again, for each time that it was
 /// lost. Two receivers that wait for the same time would meet again.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
-/// How long no lock is waited for after one was waited for in vain.
+/// How long the writer waits for no lock after a lock timeout.
 const NO_LOCK_WAIT_TIME: Duration = Duration::from_secs(5);
 /// How often the settings of the server are checked while it is connected.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
@@ -48,9 +48,9 @@ pub(super) struct Mysql<'s> {
     lost: u32,
     /// A transaction is open, and nothing of it was lost.
     is_open: bool,
-    /// From then on locks are waited for.
+    /// The time from which on the writer waits for locks again.
     waits_from: Instant,
-    /// Whether the session waits for locks. MySQL has no way to wait for none.
+    /// Whether the session waits for locks. MySQL cannot set this timeout to zero.
     session_waits: bool,
     is_mysql: bool,
     /// The random id of the open transaction.
@@ -60,7 +60,7 @@ pub(super) struct Mysql<'s> {
     /// Members in this transaction who are not moved although their expiry is reached, because the
     /// clock may be wrong.
     pub(super) lapsed: Vec<Key>,
-    /// The number of the last journal record of each member that this transaction has asked for.
+    /// The number of the last journal record of each member that this transaction has read.
     pub(super) numbers: HashMap<Key, i64>,
     pub(super) shapes: KnownShapes,
     /// Whether there may be members who do not hold the folded form of their names.
@@ -163,7 +163,7 @@ impl<'s> Mysql<'s> {
         Ok(())
     }
 
-    /// Checks now and then that what must hold still does: a setting can be changed while the
+    /// Checks regularly that the required settings still apply: a setting can be changed while the
     /// connection is open.
     fn verify_if_due(&mut self) -> Result<(), Fault> {
         if self.verified_at.elapsed() < VERIFY_EVERY {

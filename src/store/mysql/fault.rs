@@ -14,12 +14,12 @@ use crate::store::fault::{Cause, Fault};
 /// and schema changes (8002, 8005, 8028).
 const LOST: [u16; 9] = [1020, 1213, 1305, 1412, 1615, 3101, 8002, 8005, 8028];
 
-/// Another transaction holds a lock, and the time to wait for it is over. Only the statement is
-/// undone: the transaction has to be rolled back.
+/// Another transaction holds a lock, and the lock timeout has passed. Only the statement is undone:
+/// the transaction has to be rolled back.
 const LOCKED: u16 = 1205;
 
-/// The server does not work for this connection now, and another one may: it has no quorum (1047),
-/// shuts down (1053), ended the connection (1317, 1927, 3024), or only reads (1290, 1792, 1836).
+/// This server cannot serve the connection now, and another one may: it has no quorum (1047), shuts
+/// down (1053), ended the connection (1317, 1927, 3024), or only reads (1290, 1792, 1836).
 const LEFT: [u16; 8] = [1047, 1053, 1290, 1317, 1792, 1836, 1927, 3024];
 
 /// Errors of COMMIT after which nothing was committed: a conflict with another transaction, or a

@@ -1,4 +1,4 @@
-//! Names are folded by rules that may change with a release: see [`crate::unicode::folded`]. The
+//! Names are folded by rules that may change with a release. See [`crate::unicode::folded`]. The
 //! database stores the version of the rules; after a change all names are folded again, in one
 //! transaction.
 
@@ -80,7 +80,8 @@ fn folding_version(
 /// If several members of a site have names with the same folded form, the lowest memberid holds it,
 /// and the others keep their exact names. No member is removed.
 fn fold_members(connection: &mut Connection) -> Result<usize, Fault> {
-    // First no stale row holds a form, then each gets its own: two that trade forms do not meet.
+    // First no stale row holds a form, then each gets its own: so two rows that exchange forms do
+    // not conflict.
     let stale = stale_rows(connection, &MEMBERS)?;
     for Stale { site, member, name } in &stale {
         let exact = unfolded_key(name.as_str());

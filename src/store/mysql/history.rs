@@ -19,7 +19,7 @@ const COLUMNS: &str = "id, at, source, address, action, siteid, memberid, userna
      expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, \
      moved_until, names";
 
-/// The records are read in pages of so many bytes of fields, unless one record is longer.
+/// The records are read in pages of this many bytes of fields, unless one record is longer.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 const fn at(column: &str) -> usize {
@@ -34,7 +34,7 @@ impl Reader {
         mut after: i64,
         newest: i64,
     ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
-        // A username is compared in its folded form, which the server does not know: the records
+        // A username is compared in its folded form, which the server cannot compute: the records
         // are selected here.
         let wanted = filter.username.as_deref().map(folded);
         loop {

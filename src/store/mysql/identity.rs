@@ -1,4 +1,4 @@
-//! Which process of which server answers. It decides whether a session of before can still commit.
+//! Which process of which server answers. This decides whether an earlier session can still commit.
 
 /// A process of a server. The default one is unknown, and is no other one's past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -6,7 +6,7 @@ pub(super) struct ServerIdentity {
     /// What stays the same over a restart: names, port, directory, ids.
     server: Vec<String>,
     /// When the process started, as the server itself noted it then (unix seconds). Always the same
-    /// number for a process, also when a clock is set. `None`: the server does not say.
+    /// number for a process, also when a clock is set. `None`: the server does not report it.
     started_at: Option<i64>,
     node: Option<GaleraNode>,
 }
@@ -22,7 +22,7 @@ pub(super) struct GaleraNode {
     pub(super) members: Vec<String>,
 }
 
-/// What is known of a session of before.
+/// The state of an earlier session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Past {
     /// It may be in the list of sessions of this server.
@@ -42,7 +42,7 @@ impl ServerIdentity {
         Self { server, started_at, node }
     }
 
-    /// What this server, asked now, knows of a session at the other one.
+    /// The state of a session at the other server, as this server shows it now.
     pub(super) fn past_of(&self, other: &Self) -> Past {
         if self.server == other.server
             && let (Some(now), Some(then)) = (self.started_at, other.started_at)
@@ -65,7 +65,7 @@ impl GaleraNode {
     /// other.
     pub(super) fn new(cluster: &str, list: &str, own: &[String]) -> Self {
         let members: Vec<String> = list.split(',').map(|member| member.trim().into()).collect();
-        // Two nodes with one address, by a wrong setting, cannot be told apart.
+        // Two nodes with one address, by a wrong setting, cannot be distinguished.
         let found: Vec<&String> = members.iter().filter(|member| own.contains(member)).collect();
         let address = match found[..] {
             [one] => one.clone(),
@@ -80,7 +80,7 @@ impl GaleraNode {
     fn excludes(&self, other: &Self) -> bool {
         self.cluster == other.cluster
             && !other.address.is_empty()
-            // Also a node that does not tell its address could be the other one.
+            // A node without a known address could be the other one too.
             && self.members.iter().all(|member| !member.is_empty() && *member != other.address)
     }
 }

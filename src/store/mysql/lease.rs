@@ -13,18 +13,18 @@ use super::connection::Connection;
 use super::rows::get;
 use crate::store::Fault;
 
-/// How long no renewal is seen before another receiver takes the lease over.
+/// How long another receiver waits without a renewal before it takes the lease over.
 const UNRENEWED_MAX: Duration = Duration::from_secs(10);
 /// Seconds after a renewal until the lease counts as ended for who sees it for the first time, by
 /// the clock of the server.
 const LEASE_SECONDS: i64 = 10;
-/// And so many more, because the clock of another node wrote it.
+/// Seconds that are added, because the clock of another node wrote the time.
 const CLOCKS_APART_SECONDS: i64 = 10;
 
 /// The state of the lease in one receiver.
 pub(super) struct Lease {
     receiver: [u8; 16],
-    /// What it saw last, and since when.
+    /// The last renewal that it read, and when.
     seen: Option<(Renewal, Instant)>,
 }
 

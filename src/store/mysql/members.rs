@@ -17,8 +17,8 @@ use crate::identity::{Key, MemberId, SiteId};
 use crate::member::Former;
 use crate::store::{Fault, Lapse, View, Wanted, standing_at};
 
-// The keys are named, because the server takes another way through a table that it believes to be
-// small, and locks all rows on that way.
+// The keys are named, because for a table that it estimates to be small, the server scans other
+// rows and locks all of them.
 
 static SELECT_HERE: LazyLock<Many> = LazyLock::new(|| {
     let columns = format!("{MEMBER_COLUMNS}, {HERE_COLUMNS}");

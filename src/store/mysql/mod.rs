@@ -203,7 +203,7 @@ pub(super) fn diagnose(server: &Server, since: i64) -> Result<Diagnosis, OpenErr
     in_open(server, diagnosis::diagnose(&mut connection, &verified, read_problems, since))
 }
 
-/// An upgrade changes the tables in place. What it needs is known to the server alone.
+/// An upgrade changes the tables in place. The space that it needs is unknown here.
 pub(super) fn planned_upgrade(server: &Server) -> Result<Option<UpgradePlan>, OpenError> {
     Ok(match state_of(server, false)? {
         DatabaseState::Older(from) => Some(UpgradePlan {

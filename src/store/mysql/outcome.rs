@@ -10,8 +10,8 @@ use super::identity::{Past, ServerIdentity};
 use super::server::{Host, Server};
 use crate::store::Fault;
 
-/// How long it is looked up. The receiver takes no other postback meanwhile. Galera needs 6.4 s to
-/// exclude a node that died, and the sender has an answer after 20 s.
+/// How long the outcome is looked up. The receiver takes no other postback meanwhile. Galera needs
+/// 6.4 s to exclude a node that died, and the sender has an answer after 20 s.
 const LOOK_UP_TIME_MAX: Duration = Duration::from_secs(9);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -76,7 +76,7 @@ fn look_once(
             let running = "SELECT id FROM information_schema.processlist WHERE id = ?";
             let is_gone = connection.first(running, vec![session.id.into()])?.is_none();
             if !is_gone {
-                // It waits for a client that is no longer there.
+                // The session waits for a client that has disconnected.
                 connection.kill(session.id)?;
             }
             is_gone

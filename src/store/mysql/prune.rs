@@ -8,7 +8,7 @@ use super::connection::{Connection, Many};
 use super::rows::get;
 use crate::store::Fault;
 
-/// Batches whose rows can be forgotten are older than this. Nobody looks one up after a minute.
+/// Batches that are older than this are deleted. No receiver looks one up after a minute.
 const BATCH_SECONDS: i64 = 3_600;
 
 /// See [`crate::store::Engine::prune`].

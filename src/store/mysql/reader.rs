@@ -1,5 +1,5 @@
-//! Reading: one connection, on which a read transaction sees one moment. A connection that was lost
-//! while nobody used it is opened again.
+//! Reading: one connection, on which a read transaction reads one snapshot. A connection that was
+//! lost while it was idle is opened again.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,11 +15,11 @@ use crate::store::{Cause, Fault};
 /// Rows of a list that are read at once.
 pub(super) const PAGE_ROWS: u32 = 1_000;
 
-/// How often a reader on another host than those for reading looks whether one of these answers
+/// How often a reader on another host than those for reading checks whether one of these answers
 /// again.
 const LOOK_BACK_EVERY: Duration = Duration::from_secs(60);
 
-/// Whether the log has said that no host for reading answers.
+/// Whether it was logged that no host for reading answers.
 static IS_ELSEWHERE: AtomicBool = AtomicBool::new(false);
 
 /// A connection that only reads.
@@ -30,7 +30,7 @@ pub(super) struct Reader {
     connection: RefCell<Option<Connection>>,
     /// The node of the connection.
     host: RefCell<Host>,
-    /// When it was last looked whether a host for reading answers.
+    /// When the hosts for reading were last checked.
     looked_back: Cell<Instant>,
     /// A read transaction is open.
     is_in_read: Cell<bool>,
@@ -69,7 +69,7 @@ impl Reader {
         }
     }
 
-    /// Goes back to a host for reading, now and then, once one answers.
+    /// Returns to a host for reading when one answers again. Checks that at intervals.
     fn look_back(&self) {
         if !self.reads_from_fallback() || self.looked_back.get().elapsed() < LOOK_BACK_EVERY {
             return;

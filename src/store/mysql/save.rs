@@ -64,7 +64,7 @@ fn net_changes<'a>(outcomes: &'a [Outcome<'_>], lapsed: &[Key]) -> BTreeMap<Key,
             Change::Update(row) => (row.key, After::Here(row), true, false),
             Change::Leave(former) => (former.member.key, After::Former(former), true, false),
         };
-        // The first change tells what the database has.
+        // The first change shows which rows the database has.
         changes.entry(key).and_modify(|change| change.after = after).or_insert(NetChange {
             was_here,
             was_former,
@@ -110,7 +110,7 @@ impl Mysql<'_> {
     }
 
     /// Locks the names that members take and give up again in this batch, by rows that it inserts
-    /// and deletes. A name that nobody holds has no row to lock, and the net change writes none:
+    /// and deletes. A name without a holder has no row to lock, and the net change writes none:
     /// without this, another receiver could give the name to its own member at the same time.
     fn lock_passing_names(
         &mut self,

@@ -82,7 +82,7 @@ fn statements() -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// What there is.
+/// The version of the existing tables.
 pub(super) fn state(connection: &mut Connection) -> Result<DatabaseState, Fault> {
     let tables = "SELECT COUNT(*) FROM information_schema.tables
          WHERE table_schema = DATABASE() AND table_name IN ('member_auth', 'schema_version')";

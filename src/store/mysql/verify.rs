@@ -1,5 +1,5 @@
-//! What must hold on every connection, because acknowledged postbacks are lost or members are
-//! admitted by old rows where it does not.
+//! The requirements of every connection. Without them, acknowledged postbacks are lost or members
+//! are admitted by old rows.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,13 +61,13 @@ pub(super) fn warn_of_replica(server: &Server, verified: &Verified) {
 /// Variables and states of a server, by name in lower case.
 type Values = HashMap<String, String>;
 
-/// What is known of a server, by its own words.
+/// The state of a server, by its own variables.
 #[derive(Clone, Debug, Default)]
 struct Facts {
     variables: Values,
     states: Values,
     started_at: Option<i64>,
-    /// The session has the number that the handshake told. If not, a proxy between both may run the
+    /// The session must have the number of the handshake. If not, a proxy between both may run the
     /// statements of one connection in several sessions, of several servers.
     is_direct: bool,
 }
@@ -145,7 +145,7 @@ fn values(conn: &mut Conn, query: &str) -> Result<Values, mysql::Error> {
     Ok(rows.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect())
 }
 
-/// Judges what a server says of itself.
+/// Checks the variables of a server.
 fn judge(facts: &Facts, writes: bool) -> Result<Verified, String> {
     let variable = |name: &str| facts.variable(name);
     let number = |value: &str| value.parse::<u64>().unwrap_or(0);
@@ -216,7 +216,7 @@ fn check_writable(facts: &Facts) -> Result<(), String> {
     Ok(())
 }
 
-/// Judges a node of a Galera cluster.
+/// Checks a node of a Galera cluster.
 fn check_node(facts: &Facts) -> Result<GaleraNode, String> {
     let (variable, state) = (|name: &str| facts.variable(name), |name: &str| facts.state(name));
     if !is_on(variable("wsrep_on")) {

@@ -1,5 +1,5 @@
 //! Threads that read a database over a network, for HTTP threads that must not wait. Queue, threads
-//! and waiting time are bounded. Each thread has a connection of its own, which is opened anew
+//! and waiting time are bounded. Each thread has a connection of its own, which is opened again
 //! after a fault or where another database is current.
 
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ pub struct ReadLimits {
     /// Reads that wait for a thread. One more is refused.
     pub waiting: usize,
     /// How long a read may take, the time in the queue included: a visitor gets an answer before
-    /// the web server in front gives up.
+    /// the timeout of the web server in front.
     pub time: Duration,
 }
 
@@ -57,7 +57,7 @@ struct WaitingReads {
     is_closed: bool,
 }
 
-/// What a thread finds in the queue.
+/// The next item for a thread in the queue.
 enum Next {
     Read(QueuedRead),
     Nothing,
@@ -213,7 +213,7 @@ fn run(
     match opened {
         Ok(reader) => {
             // After a panic the connection may be in an undefined state, so it is closed. The
-            // thread goes on, and the panic is in the log.
+            // thread continues, and the panic is in the log.
             let run = AssertUnwindSafe(|| (read.run)(Ok(&*reader)));
             let is_good = catch_unwind(run).unwrap_or(false);
             is_good.then_some(reader)

@@ -166,7 +166,7 @@ fn quick_check(conn: &Connection) -> rusqlite::Result<Checked> {
     Ok(Checked { problems, is_complete: true })
 }
 
-/// Opens a database of this release read-only and creates no file beside it. For a short check: see
+/// Opens a database of this release read-only and creates no file beside it. For a short check. See
 /// [`State`].
 ///
 /// # Errors

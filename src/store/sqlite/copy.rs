@@ -1,9 +1,9 @@
 //! Copies the database to a file while it is written, by SQLite's backup API.
 //!
-//! The copy runs inside one read transaction, so it is of one moment and never starts again,
-//! whatever is committed meanwhile. Until it ends, no checkpoint can begin the WAL anew. It goes in
-//! small steps, each synced: a large write that is synced at its end would hold up the syncs of the
-//! postbacks. sqlite.org/backup.html.
+//! The copy runs inside one read transaction, so it is of one moment and never starts again, even
+//! if other transactions commit meanwhile. Until it ends, no checkpoint can restart the WAL. It
+//! runs in small steps, each synced: a large write that is synced at its end would delay the syncs
+//! of the postbacks. sqlite.org/backup.html.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ const COPY_CACHE: i32 = -256;
 /// The shortest and the longest pause after a step of a gentle copy.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
-/// Steps of SQLite's virtual machine between two looks whether to stop.
+/// Steps of SQLite's virtual machine between two checks whether to stop.
 const OPS_A_LOOK: i32 = 100_000;
 
 impl From<rusqlite::Error> for CopyError {
@@ -106,7 +106,7 @@ impl Reader {
     ) -> Result<Copied, CopyError> {
         self.begin()?;
         let copied = self.copy_in_transaction(place, file, watch);
-        // Before the rest: the WAL can begin anew from here on.
+        // Before the rest: the WAL can be restarted from here on.
         let ended = self.end();
         let copied = copied?;
         ended?;

@@ -1,4 +1,4 @@
-//! Names are folded by rules that may change with a release: see [`crate::unicode::folded`]. The
+//! Names are folded by rules that may change with a release. See [`crate::unicode::folded`]. The
 //! database stores the version of the rules; after a change all names are folded again.
 
 use rusqlite::functions::FunctionFlags;
@@ -56,12 +56,12 @@ fn fold_members(conn: &Connection, more: &[&str]) -> Result<usize, Fault> {
         conn.execute_batch(&format!("DROP INDEX {name}"))?;
     }
     give_sql_folded(conn)?;
-    // A name of which nothing can be seen has no folded form.
+    // A name without a visible character has no folded form.
     let members =
         conn.execute("UPDATE member_auth SET username_folded = nullif(folded(username), '')", [])?;
     for sql in indexes.iter().map(|(_, sql)| sql.as_str()).chain(more.iter().copied()) {
         match conn.execute_batch(sql).map_err(Fault::from) {
-            // Mostly there are no two of one form, and then nobody needs to look for them.
+            // Usually no two members have one form, and then no search for them is needed.
             Err(Fault::Constraint(_)) => {
                 take_from_namesakes(conn)?;
                 conn.execute_batch(sql)?;

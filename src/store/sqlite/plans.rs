@@ -1,4 +1,4 @@
-//! A test: no statement scans a big table, except those in a list that says why it may.
+//! A test that no statement scans a big table, except those in a list with reasons.
 //!
 //! [`recorded`] collects the statements that run on the connections of a test, as SQLite reports
 //! them. The test runs every method of the store, compares the statements with the string literals

@@ -52,8 +52,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Loads what `wanted` names, as of `now`. A member whose expiry is reached counts as not
-    /// there, whether the row was moved or not.
+    /// Loads what `wanted` names, as of `now`. A member whose expiry is reached counts as former,
+    /// whether the row was moved or not.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ pub(super) const CURRENT: i64 = SCHEMA_VERSION;
 
 const _: () = assert!(CURRENT == UPGRADES.len() as i64 + 1);
 
-/// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
+/// `UPGRADES[n]` upgrades version n+1 to n+2. Steps are never edited after a release.
 const UPGRADES: &[&str] = &[
     include_str!("upgrade_2.sql"),
     include_str!("upgrade_3.sql"),

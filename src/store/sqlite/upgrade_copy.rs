@@ -2,9 +2,9 @@
 //! release before can use that copy.
 //!
 //! The caller holds the write lock, so that the copy has everything that the upgrade begins with.
-//! The copy is made from a read transaction of its own, which does not see the upgrade, on a thread
-//! of its own: the two take as long as the longer one. A start that was interrupted after the copy
-//! makes the same copy again, byte for byte, and reuses the existing one: restarts do not
+//! The copy is made from a read transaction of its own, which does not include the upgrade, on a
+//! thread of its own: the two take as long as the longer one. A start that was interrupted after
+//! the copy makes the same copy again, byte for byte, and reuses the existing one: restarts do not
 //! accumulate copies.
 
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -32,7 +32,7 @@ use crate::whole_file::{parent, sync_name};
 /// forth between releases makes more.
 const COPIES_MAX: u32 = 100;
 const COMPARED_BYTES: usize = 64 * 1024;
-/// Pages that are copied at once, between two looks whether to stop.
+/// Pages that are copied at once, between two checks whether to stop.
 const COPIED_PAGES: i32 = 4096;
 /// The maximum permissions of a copy, whatever the mode of the database.
 const COPY_MODE_MAX: u32 = 0o640;
@@ -113,7 +113,7 @@ pub(super) struct Kept {
     pub(super) bytes: u64,
 }
 
-/// A copy that is being made while the upgrade goes on. The upgrade must not be committed before
+/// A copy that is being made while the upgrade runs. The upgrade must not be committed before
 /// [`Copying::finish`].
 pub(super) struct Copying {
     database: PathBuf,
@@ -289,7 +289,7 @@ fn copy_pages(
         match backup.step(COPIED_PAGES)? {
             StepResult::Done => return Ok(backup.progress().pagecount.into()),
             StepResult::More => {}
-            // Nobody else writes: the caller holds the lock, and the copy is new.
+            // No other process writes: the caller holds the lock, and the copy is new.
             _ => return Err(CopyError::Differs("it is locked".into())),
         }
     }

@@ -102,8 +102,8 @@ fn is_foreign_by(database: &Path, wal: &Path, read: impl Fn(&Path) -> Option<Fil
 }
 
 /// Whether a service that has the file and the WAL open can continue with them after another
-/// program has written. It can if the WAL belongs to the file, and if the newest transaction that
-/// the service knows is in the file or in the WAL, or is the one before those.
+/// program has written. It can if the WAL belongs to the file, and if the service's newest
+/// transaction is in the file or in the WAL, or is the one before those.
 ///
 /// `others` says that another program has committed since then; such a commit may have no mark.
 /// `None` if the file alone cannot be read, as during a checkpoint that makes it longer. Safe at
@@ -190,7 +190,7 @@ impl FileState {
         })
     }
 
-    /// Reads the state through SQLite, which does not tell whether the header names a WAL. The
+    /// Reads the state through SQLite, which does not show whether the header names a WAL. The
     /// copies that this would reveal are recognised in another way: one by VACUUM has another
     /// cookie, and one from a dump has no mark of ours.
     fn read_by_sqlite(database: &Path) -> Option<Self> {

@@ -180,7 +180,7 @@ fn note_all(engine: &mut dyn Engine) {
             until: NOON + 1_000,
         })
     }));
-    // Known networks are counted once in so many notes.
+    // Known networks are counted once per this number of notes.
     notes.extend((0..2_000u16).map(|number| {
         let [high, low] = number.to_be_bytes();
         let id = KnownId { member: [high; 16], network: [low; 16] };
