@@ -1,5 +1,5 @@
 //! The comparison with mod_authn_dbd: one Apache that serves the same file on two addresses, to
-//! those who mod_authnz_fcgi and mod_authn_dbd let in.
+//! visitors whom mod_authnz_fcgi and mod_authn_dbd admit.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use crate::Failure;
 use crate::mariadb::program;
 use crate::process::Server;
 
-/// Where Debian has them.
+/// The directory of Apache's modules in Debian.
 const MODULES_DIR: &str = "/usr/lib/apache2/modules";
 const MODULES: [&str; 11] = [
     "mpm_event",
@@ -30,7 +30,7 @@ const MODULES: [&str; 11] = [
 /// The bytes of the file, which is small so that the check of the visitor is most of the work.
 const FILE_BYTES: usize = 1024;
 
-/// Who is asked about a visitor.
+/// How Apache checks a visitor.
 #[derive(Clone, Copy, Debug)]
 pub enum Check<'a> {
     /// The FastCGI authorizer at this address.
@@ -100,7 +100,7 @@ impl Apache {
         Ok(Self { server, addresses })
     }
 
-    /// The server, at the address of the check with this number.
+    /// The server's address for the check with this number.
     pub fn at(&mut self, check: usize) -> &Server {
         self.server.address = self.addresses[check];
         &self.server

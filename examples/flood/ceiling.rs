@@ -13,8 +13,8 @@ const LINE: &str = "OK|member 100000000 of site 1 (u00000000) is added";
 /// NATS's answer, which makes this a NATS double too.
 const AUTHSTRING: &str = "{\"result\":\"877ae8d2c00e617d443643326bb848e2\"}";
 
-/// Serves until standard input ends, which it does when the flood that started this process is
-/// gone. Workers and the rest are actix-web's defaults, as the program's are.
+/// Serves until standard input ends, as it does when the flood process that started this one has
+/// ended. Workers and the rest are actix-web's defaults, as the program's are.
 pub fn serve() -> io::Result<()> {
     std::thread::spawn(|| exit(io::copy(&mut io::stdin(), &mut io::sink()).is_err().into()));
     actix_web::rt::System::new().block_on(async {

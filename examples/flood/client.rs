@@ -21,7 +21,7 @@ const REPLY_BYTES_MAX: usize = 4096;
 /// How long after its time a scenario waits for replies that are under way; then they count as
 /// failures.
 const STRAGGLER_TIME_MAX: Duration = Duration::from_secs(15);
-/// How often an open loop looks at the clock.
+/// How often an open loop reads the clock.
 const PACE_TICK: Duration = Duration::from_micros(100);
 /// How long a request that is due waits for a free connection.
 const PATIENCE: Duration = Duration::from_millis(1);
@@ -31,19 +31,19 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub struct Load {
     pub address: SocketAddr,
     pub ask: Ask,
-    /// The server answers the same to everybody.
+    /// The server gives every request the same answer.
     pub is_ceiling: bool,
     pub connections: usize,
-    /// At most so many requests, of all connections together.
+    /// At most this many requests, of all connections together.
     pub requests: u64,
     /// No request is begun after this.
     pub time: Duration,
-    /// Requests a second to offer, whatever the replies do (open loop). Without it each connection
-    /// sends when it has its reply.
+    /// Requests a second to offer, independent of the replies (open loop). Without it each
+    /// connection sends when it has its reply.
     pub rate: Option<f64>,
 }
 
-/// What came back.
+/// The counted replies and their times.
 #[derive(Default)]
 pub struct Outcome {
     /// Microseconds from the first byte written to the last byte read, of replies that are the
@@ -66,7 +66,7 @@ impl Outcome {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
-    /// Takes over what another one counted; elapsed times add up.
+    /// Adds the counts of another one; elapsed times add up.
     pub fn absorb(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.refused.extend(other.refused);
@@ -136,8 +136,8 @@ pub async fn run(load: Load) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// Hands out requests as they become due. What finds no free connection for [`PATIENCE`] is not
-/// sent, and counted.
+/// Issues requests as they become due. A request without a free connection for [`PATIENCE`] is
+/// counted and not sent.
 ///
 /// On a thread of its own: timers of the runtime tick by the millisecond, and all that is due in
 /// one would come at once.

@@ -24,7 +24,7 @@ use node::{Node, Room};
 
 /// For the members of a run.
 const ROOM: Room = Room { pool: "512M", log: "256M" };
-/// What is waited for comes within this time also on a busy machine.
+/// The timeout of each wait, long enough for a busy machine.
 const EVENTUALLY: Duration = Duration::from_secs(120);
 
 /// Both, until this goes out of scope.
@@ -40,7 +40,7 @@ impl Cluster {
         if !rustix::process::geteuid().is_root() {
             return Err("the nodes run as MariaDB's own user, so start this as root".into());
         }
-        // That user has to reach the directories in it.
+        // That user needs access to the directories in it.
         fs::set_permissions(dir, Permissions::from_mode(0o711))?;
         let (one, three) = (place(dir)?, place(dir)?);
         let started = catch_unwind(move || {
@@ -71,7 +71,7 @@ fn place(dir: &Path) -> Result<TempDir, Failure> {
     Ok(builder.prefix("nodes").permissions(Permissions::from_mode(0o755)).tempdir_in(dir)?)
 }
 
-/// Waits for something that has to come. Returns how long it took.
+/// Waits until a condition is met. Returns how long that took.
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !is_so() {

@@ -10,7 +10,7 @@ use crate::client::Outcome;
 
 const BLOCK: [u8; 4096] = [0x5a; 4096];
 
-/// Appends and syncs so many times, or until the time is over. The file is removed.
+/// Appends and syncs this many times, or until the time is over. The file is removed.
 pub fn fdatasync(dir: &Path, times: u64, time: Duration) -> io::Result<Outcome> {
     let path = dir.join("fdatasync");
     let mut file = File::create(&path)?;

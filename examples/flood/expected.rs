@@ -1,14 +1,14 @@
-//! What a right reply's body is.
+//! The expected bodies of replies.
 
 use std::fmt;
 
 /// How long an authstring is.
 const HEX_DIGITS: usize = 32;
 
-/// What a reply must hold to be right.
+/// What an expected reply contains.
 #[derive(Clone, Copy)]
 pub enum Expected {
-    /// This at its beginning.
+    /// This text at its beginning.
     Word(&'static str),
     /// JSON with an authstring, and nothing else.
     AuthString,

@@ -9,15 +9,16 @@
 //! It starts `nats-userman serve` itself, with default settings, on a free port of the loopback
 //! address and a data directory that is removed at the end, and sends it postbacks: the whole
 //! record that NATS4 sends, a new member each. Any reply but the expected one is a failure, and
-//! failures make the exit code 1; a missed bar does not, for a figure of a busy machine is no test.
+//! failures make the exit code 1; a missed target does not, because a figure of a busy machine is
+//! no test.
 //!
-//! Beside the program, in the same run and the same directory, it measures what bounds it: the
-//! disk's own fdatasync, and a ceiling, which is this program started again as a plain actix-web
-//! server that decodes the form and answers a fixed line. Where two are compared their runs
-//! alternate, the one not measured is stopped (SIGSTOP), and the medians of the rounds count. A
-//! round's latency includes the time a reply waits for this generator, which shares the processors
-//! with the server. The table tells what processor time went to this generator, to the server and
-//! to all else: figures with much of the last mean little.
+//! In the same run and the same directory, it measures the limits of the program: the disk's own
+//! fdatasync, and a ceiling, which is this program started again as a plain actix-web server that
+//! decodes the form and answers a fixed line. Where two are compared their runs alternate, the one
+//! not measured is stopped (SIGSTOP), and the medians of the rounds count. A round's latency
+//! includes the time a reply waits for this generator, which shares the processors with the server.
+//! The table shows the processor time of this generator, of the server and of all else. If the last
+//! one is high, the figures mean little.
 //!
 //! The NATS that authstrings come from is a double on loopback: a second ceiling, which answers at
 //! once with a string.
@@ -72,10 +73,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use scenarios::{Bench, Scenario};
 
-/// What went wrong, in words: nothing here acts on it.
+/// An error as a sentence. No code here depends on its kind.
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// What a server has open beside its connections, and some.
+/// The open files of a server beside its connections, with a margin.
 const OPEN_FILES_BESIDE: u64 = 200;
 
 /// Measures nats-userman on this machine
@@ -161,7 +162,7 @@ async fn flood(options: Options, binary: PathBuf, dir: &Path) -> Result<(), Fail
         ended = bench.run() => ended,
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
-    // What was measured before a fault is worth showing.
+    // Figures that were measured before a fault are shown too.
     let machine = report::machine(&file_system);
     bench.report.table(&machine, &mut stdout().lock())?;
     if let Some(path) = json {

@@ -1,5 +1,5 @@
-//! The service manager of the servers, as systemd is one: with `--watchdog` it takes their
-//! messages, and reads no more of them than that they came.
+//! The service manager of the servers, in place of systemd. With `--watchdog` it receives their
+//! messages and discards them.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use crate::Failure;
 use crate::mariadb::program;
 use crate::process::Server;
 
-/// As many as keep two processors and the disk busy; more of them only wait.
+/// Enough to keep two processors and the disk busy; more would only wait.
 const PROCESSES: usize = 16;
 
 const START_TIME_MAX: Duration = Duration::from_secs(30);

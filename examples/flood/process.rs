@@ -1,4 +1,4 @@
-//! The servers under load: child processes, stopped when they go out of scope, whatever happens.
+//! The servers under load: child processes, stopped when they go out of scope, also after a panic.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
@@ -25,7 +25,7 @@ pub struct Server {
     log: PathBuf,
     dir: PathBuf,
     pub address: SocketAddr,
-    /// Answers the same to everybody.
+    /// Whether every request gets the same answer.
     pub is_ceiling: bool,
     /// The number of the next member to add.
     pub next_member: u64,
@@ -44,7 +44,7 @@ impl Server {
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"])
             .arg(data(dir));
-        // Whatever the shell has set for a real service must not reach this one.
+        // Variables that the shell has set for a real service must not apply to this one.
         for (name, _) in
             std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("USERMAN_"))
         {
@@ -91,7 +91,7 @@ impl Server {
         )
     }
 
-    /// Starts a server that does not say where it listens: at this address.
+    /// Starts a server that does not print its address: it listens on this one.
     pub fn of_another_program(
         command: &mut Command,
         dir: &Path,
@@ -142,12 +142,12 @@ impl Server {
         Ok(kill_process(self.pid(), Signal::STOP)?)
     }
 
-    /// Lets it go on.
+    /// Continues the process.
     pub fn thaw(&self) -> Result<(), Failure> {
         Ok(kill_process(self.pid(), Signal::CONT)?)
     }
 
-    /// Ends it as an operator would, and wants exit code 0.
+    /// Stops it by SIGTERM, and requires exit code 0.
     pub fn stop(mut self) -> Result<(), Failure> {
         self.thaw()?;
         kill_process(self.pid(), Signal::TERM)?;

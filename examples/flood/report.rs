@@ -58,8 +58,8 @@ impl Series {
         median(self.rates.clone())
     }
 
-    /// The median over rounds of our rate by the other's in the same round: the machine's mood
-    /// cancels out.
+    /// The median over rounds of our rate by the other's in the same round: changes in the load of
+    /// the machine cancel out.
     pub fn rate_ratio(&self, other: &Self) -> f64 {
         median(self.rates.iter().zip(&other.rates).map(|(ours, theirs)| ours / theirs).collect())
     }
@@ -105,7 +105,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Which side of a bar is the good one.
+/// Whether a figure must be above or below its target.
 pub enum Bar {
     AtLeast(f64),
     AtMost(f64),

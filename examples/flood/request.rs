@@ -1,5 +1,5 @@
 //! The requests: bytes made once, with the few values that differ from member to member patched in
-//! place. Making them anew each time would cost processor time that the server shares.
+//! place. Building them for each request would cost processor time that the server shares.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::expected::Expected;
 
 /// What NATS4 sends for a new member, as its maker's capture script recorded it.
 const RECORD: &str = include_str!("captured-add.txt");
-/// The token of the servers that flood starts. It guards nothing: they listen on the loopback
+/// The token of the servers that flood starts. It protects nothing: they listen on the loopback
 /// address for a minute.
 pub const TOKEN: &str = "flood-flood-flood-flood-flood-flood";
-/// The key that may ask these servers for authstrings, as harmless.
+/// The key for authstrings at these servers. It protects nothing either.
 pub const API_USERNAME: &str = "flood";
 pub const API_KEY: &str = "flood-flood-flood-flood-flood-fl";
 /// Numbers from here on are never added: names of these are free.
 const FREE_FROM: u64 = 1 << 31;
-/// Walks through all members in an order that no cache or B-tree likes. A prime, so it meets each
-/// of them once.
+/// The step through all members, in an order without locality for caches and B-trees. It is a
+/// prime, so it visits each member once.
 const STRIDE: u64 = 7_368_787;
 
 /// The place of a value in the template, as letters that occur nowhere else, each as wide as what
@@ -40,10 +40,10 @@ const NETWORK: &str = "NNNN:NNNN";
 const PASSWORD: &str = "testtest";
 /// The number of the first member's own network.
 const HOMES_FROM: u64 = 1 << 31;
-/// So many wrong passwords from one network are one block.
+/// This many wrong passwords from one network make one block.
 pub const GUESSES: u64 = 10;
 
-/// What is asked, of whom.
+/// The kind of requests.
 #[derive(Clone)]
 pub enum Ask {
     /// ADDs of members never sent before, from this number on.
@@ -51,7 +51,7 @@ pub enum Ask {
         /// The first one's number.
         first: u64,
     },
-    /// ADDs of so many members, whose memberids come in an order of no kind.
+    /// ADDs of this many members, whose memberids are in random order.
     AddScattered {
         /// Members 0 to this.
         members: u64,
@@ -67,7 +67,7 @@ pub enum Ask {
         first: u64,
         /// From one visitor's number to the next one's.
         step: u64,
-        /// So many visitors, who come in an order of no kind, again and again.
+        /// The number of visitors, who come in random order, again and again.
         visitors: u64,
     },
     /// Checks of /auth with cookies, one after the other and again from the first.
@@ -164,7 +164,7 @@ impl Ask {
     }
 }
 
-/// The `index`th of so many, in an order that no cache likes.
+/// The `index`th of this many, in an order without locality.
 pub fn scattered(index: u64, count: u64) -> u64 {
     let count = count.max(1);
     index % count * STRIDE % count
@@ -255,13 +255,13 @@ impl Request {
     }
 }
 
-/// Scattered: names come in no order, so an index of names must not be fed as if they did.
+/// Scattered: names come in random order, so the index of names must get them in random order too.
 fn name(room: &mut [u8], member: u64) {
     room[0] = b'u';
     digits(&mut room[1..], member.wrapping_mul(0x9E37_79B1) & 0xFFFF_FFFF, 16);
 }
 
-/// Fills the room from the right.
+/// Fills the space from the right.
 fn digits(room: &mut [u8], mut number: u64, base: u64) {
     for place in room.iter_mut().rev() {
         *place = b"0123456789abcdef"[(number % base) as usize];

@@ -369,7 +369,7 @@ impl Bench {
         Ok(())
     }
 
-    /// The server with a million members; they are added through its front door.
+    /// The server with a million members; they are added by postbacks.
     async fn million(&mut self) -> Result<Server, Failure> {
         if let Some(million) = self.million.take() {
             return Ok(million);
@@ -379,7 +379,7 @@ impl Bench {
         Ok(server)
     }
 
-    /// Adds so many members to a new server, all of whom must get in.
+    /// Adds this many members to a new server. Every postback must get OK.
     async fn fill(&mut self, name: &str, server: &mut Server, members: u64) -> Result<(), Failure> {
         let mut series = Series::default();
         let load = Load { time: LOAD_TIME_MAX, ..add(server, CONNECTIONS, members) };
@@ -470,7 +470,7 @@ fn megabytes(kib: u64) -> f64 {
     kib as f64 * 1024.0 / 1e6
 }
 
-/// ADDs of members whom this server does not know.
+/// ADDs of members who are new at this server.
 fn add(server: &mut Server, connections: usize, requests: u64) -> Load {
     let first = server.next_member;
     server.next_member += requests;
@@ -498,7 +498,7 @@ fn sync_disk(dir: &Path, times: u64, series: &mut Series) -> Result<(), Failure>
     Ok(())
 }
 
-/// Sends the load to this server and adds what came back to the series, with what it cost.
+/// Sends the load to this server and adds the replies and their cost to the series.
 async fn measure(server: &Server, load: Load, series: &mut Series) -> Result<(), Failure> {
     let load = Load { address: server.address, is_ceiling: server.is_ceiling, ..load };
     let (own, theirs, all) = (cpu_seconds("self"), server.cpu_seconds(), machine_cpu_seconds());

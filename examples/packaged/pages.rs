@@ -35,7 +35,7 @@ pub fn all() -> Vec<(String, String)> {
     files
 }
 
-/// Writes every file. What a removed command had is removed.
+/// Writes every file. Files of removed commands are deleted.
 pub fn write(packaging: &Path) -> io::Result<()> {
     for directory in DIRECTORIES.map(|directory| packaging.join(directory)) {
         if directory.exists() {
@@ -93,7 +93,7 @@ fn man_pages(command: &Command, files: &mut Vec<(String, String)>) {
     command.get_subcommands().for_each(|inner| man_pages(inner, files));
 }
 
-/// What the page of the program says besides what the command line knows.
+/// The sections of the program's page that are not in the definition of the command line.
 fn end_of_program() -> Roff {
     let mut page = Roff::new();
     section(&mut page, "FILES");

@@ -34,7 +34,7 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
 fuzz_target!(|bodies: &[u8]| {
     let mut view = View::default();
     for body in bodies.split(|&b| b == b'\n').take(POSTBACKS_MAX) {
-        // The fuzzer learns the word by heart.
+        // The fuzzer may copy the planted word into its input.
         if Fields::from_urlencoded(body).journal_text().contains("planted") {
             return;
         }
@@ -47,7 +47,7 @@ fuzz_target!(|bodies: &[u8]| {
     }
 });
 
-/// What came of one postback.
+/// The result of one postback.
 struct Came {
     word: Word,
     changed: bool,

@@ -1,5 +1,5 @@
-//! What a members area asks and what NATS answers: no bytes name two members at once, and no answer
-//! gives a string that is none.
+//! Queries of a members area and answers of NATS: no query names two members at once, and only an
+//! authstring is read as one.
 
 #![no_main]
 

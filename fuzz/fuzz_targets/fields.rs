@@ -44,7 +44,7 @@ fuzz_target!(|body: &[u8]| {
 
 /// A secret under every one of its names, then one with a bare `&` in it, which turns up as a name.
 fn hides_a_planted_secret(body: &[u8]) {
-    // The fuzzer learns the word by heart.
+    // The fuzzer may copy the planted word into its input.
     if Fields::from_urlencoded(body).journal_text().contains("planted") {
         return;
     }

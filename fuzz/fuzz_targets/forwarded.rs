@@ -1,5 +1,5 @@
-//! Any X-Forwarded-For names a caller: behind a listed proxy never one that nobody wrote, from an
-//! unlisted peer always the peer.
+//! Any X-Forwarded-For names a caller: behind a listed proxy never an address that is not in the
+//! header, from an unlisted peer always the peer.
 
 #![no_main]
 

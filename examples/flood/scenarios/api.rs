@@ -1,4 +1,4 @@
-//! Authstrings of `/api`: the stand-in's own, blanks, and those that a NATS gives.
+//! Authstrings of `/api`: the stand-in's own, blanks, and those of a NATS.
 
 use super::Bench;
 use super::beside::Beside;

@@ -21,7 +21,7 @@ const CHECKS: u64 = 60_000;
 /// Members whose password is remembered before the clock starts. Each costs a hash, of which there
 /// are some dozen a second.
 const VISITORS: u64 = 500;
-/// Fewer than the questions that wait for a hash: none is refused.
+/// Fewer than the checks that may wait for a hash, so none is refused.
 const LOGIN_CONNECTIONS: usize = 16;
 const LOGINS: u64 = 100;
 const FLOOD_CONNECTIONS: usize = 256;
@@ -153,7 +153,7 @@ impl Bench {
     }
 }
 
-/// Logins of members who were never asked before, each of them once.
+/// First logins of members, one for each.
 fn first_logins(server: &Server, first: &mut u64, connections: usize, logins: u64) -> Load {
     let ask = Ask::Basic { first: *first, step: 1, visitors: logins };
     *first += logins;

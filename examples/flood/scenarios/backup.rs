@@ -1,6 +1,6 @@
 //! Postbacks beside backups: one each 5 ms, alone and while `nats-userman backup` copies the
-//! database, in turns. What the backup leaves behind is measured too: its end lets a checkpoint
-//! begin the WAL anew.
+//! database, in turns. What the backup leaves behind is measured too: after its end a checkpoint
+//! restarts the WAL.
 
 use std::path::Path;
 use std::process::Command;

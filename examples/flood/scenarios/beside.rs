@@ -9,7 +9,7 @@ use crate::process::Server;
 use crate::report::Series;
 use crate::request::Ask;
 
-/// Part of the full load at which latency is looked at, and for how long in each round.
+/// The part of the full load at which latency is measured, and for how long in each round.
 const HALF: f64 = 0.5;
 const HALF_TIME: Duration = Duration::from_secs(2);
 

@@ -1,6 +1,6 @@
 //! A flood of guesses that cost no hash: ten wrong passwords, known by then, from one network after
-//! the other, so that each network is blocked. Postbacks go on beside it, and afterwards the
-//! service rests with as many blocks as there can be.
+//! the other, so that each network is blocked. Postbacks continue beside it. Afterwards the service
+//! is idle with as many blocks as there can be.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use crate::process::Server;
 use crate::report::{Bar, Series};
 use crate::request::{Ask, GUESSES};
 
-/// Few, so that their passwords are hashed before the rest is looked at.
+/// Few, so that their passwords are hashed before the idle service is measured.
 const MEMBERS: u64 = 10;
 const GUESS_CONNECTIONS: usize = 128;
 const GUESS_RATE: f64 = 14_000.0;
 const POSTBACK_CONNECTIONS: usize = 4;
 const POSTBACK_RATE: f64 = 20.0;
 const TIME: Duration = Duration::from_secs(10);
-/// Until the last of the blocks is written, at 256 a second; and for how long the rest is looked
-/// at.
+/// Until the last of the blocks is written, at 256 a second; and for how long the idle service is
+/// measured.
 const SETTLE_TIME: Duration = Duration::from_secs(45);
 const REST_TIME: Duration = Duration::from_secs(10);
 
