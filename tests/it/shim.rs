@@ -65,11 +65,6 @@ impl Shim {
         self.order("hold", "");
     }
 
-    /// The next sync of the database file waits until `heal("hold-database")`.
-    pub fn hold_syncs_of_the_database(&self) {
-        self.order("hold-database", "");
-    }
-
     /// Whether a sync is waiting.
     pub fn is_holding(&self) -> bool {
         self.dir.path().join("holding").exists()

@@ -4,7 +4,7 @@
  *   SHIM_DATA     the data directory (absolute); only files below it fail
  *   SHIM_CONTROL  a directory of control files, each with "errno [skip [times]]": `write`, `sync`, `open` and `rename` (with link and unlink) fail with errno after `skip`
  *                 calls that succeed, `times` times (without it: until the file is removed); errno 0 stands for SIGKILL. While `hold` exists, a sync
- *                 waits, and while `hold-database` exists, one of the database file; the first one that waits creates `holding`.
+ *                 waits; the first one that waits creates `holding`.
  *   SHIM_TRACE    the file of records; without it nothing is recorded
  *
  * A record is kind (1 byte), rc (1 byte, 0 = fine), 2 bytes of nothing, thread (4 bytes), length (4 bytes), bytes; numbers in the
@@ -55,7 +55,7 @@ static void record(char kind, int rc, const struct iovec *parts, int count) {
     errno = kept;
 }
 
-/* 2 for the WAL in the data directory, 3 for the database file, 1 for another file there, else 0. */
+/* 1 for a file of the data directory, 2 for the WAL in it, else 0. */
 static int whose(int fd) {
     char link[64], path[PATH_MAX];
     const char *data = getenv("SHIM_DATA");
@@ -64,8 +64,7 @@ static int whose(int fd) {
     if (!data || n < 0) return 0;
     path[n] = 0;
     if (strncmp(path, data, strlen(data)) != 0) return 0;
-    if (n > 4 && strcmp(path + n - 4, "-wal") == 0) return 2;
-    return n > 3 && strcmp(path + n - 3, ".db") == 0 ? 3 : 1;
+    return n > 4 && strcmp(path + n - 4, "-wal") == 0 ? 2 : 1;
 }
 
 static int is_socket(int fd) {
@@ -104,9 +103,9 @@ static int ordered(int what) {
     return number;
 }
 
-static void hold(const char *order) {
+static void hold(void) {
     char path[PATH_MAX], holding[PATH_MAX];
-    control(path, order);
+    control(path, "hold");
     control(holding, "holding");
     while (syscall(SYS_faccessat, AT_FDCWD, path, F_OK) == 0) {
         int fd = syscall(SYS_openat, AT_FDCWD, holding, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -166,8 +165,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 static int file_sync(int fd, long number) {
     int owner = whose(fd);
     if (owner == 2) record('B', 0, NULL, 0);
-    if (owner == 3) hold("hold-database");
-    if (owner) hold("hold");
+    if (owner) hold();
     int failure = owner ? ordered(SYNC) : 0;
     int rc = failure ? -1 : (int)syscall(number, fd);
     if (owner == 2) record('E', rc, NULL, 0);

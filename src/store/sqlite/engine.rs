@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, Statement};
 
-use super::checkpoint::{By, Checkpoints};
+use super::checkpoint::Checkpoints;
 use super::journal::Journal;
 use super::own_file::OwnFile;
 use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, select_former, select_member};
@@ -123,23 +123,6 @@ impl<'c> Sqlite<'c> {
         let done = self.checkpoints.run(now);
         self.own_file.was_written();
         done
-    }
-
-    /// Starts a checkpoint on a thread of its own. Returns `false` if that is not possible.
-    fn checkpoint_aside(&mut self, now: Instant) -> Result<bool, Fault> {
-        self.checkpoints.open_aside()?;
-        self.own_file.check()?;
-        self.own_file.set_written_aside(true);
-        let is_running = self.checkpoints.start_aside(now);
-        self.own_file.set_written_aside(matches!(is_running, Ok(true)));
-        is_running
-    }
-
-    /// See [`Checkpoints::end_aside`].
-    fn end_checkpoint_aside(&mut self) -> Result<(), Fault> {
-        let ended = self.checkpoints.end_aside();
-        self.own_file.set_written_aside(self.checkpoints.is_aside_running());
-        ended
     }
 
     /// Runs work of an open transaction. SQLite may roll a transaction back by itself, for example
@@ -316,8 +299,7 @@ impl Engine for Sqlite<'_> {
     }
 
     fn maintain(&mut self, now: Instant) -> Result<Option<LongRead>, Fault> {
-        self.end_checkpoint_aside()?;
-        if self.checkpoints.due(now).is_some() {
+        if self.checkpoints.is_due(now) {
             self.checkpoint(now)?;
         }
         Ok(self.checkpoints.held(now))
@@ -328,18 +310,7 @@ impl Engine for Sqlite<'_> {
     }
 
     fn maintain_early(&mut self, now: Instant) -> Result<(), Fault> {
-        self.end_checkpoint_aside()?;
-        if let Some(rest) = self.checkpoints.take_rest() {
-            if rest > 0 {
-                self.checkpoint(now)?;
-            }
-            self.own_file.check_soon();
-        }
-        match self.checkpoints.due_early(now) {
-            None => Ok(()),
-            Some(By::Aside) if self.checkpoint_aside(now)? => Ok(()),
-            Some(_) => self.checkpoint(now),
-        }
+        if self.checkpoints.is_due_early() { self.checkpoint(now) } else { Ok(()) }
     }
 
     fn check_current(&mut self) -> Result<(), Fault> {

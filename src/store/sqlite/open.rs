@@ -4,6 +4,7 @@ use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
@@ -15,7 +16,6 @@ use super::engine::Sqlite;
 use super::files::{FILE_SUFFIXES, Files, beside};
 use super::own_file::OwnFile;
 use super::reader::Reader;
-use super::wal_pages::WalPages;
 use super::{upgrade, wal_mark, whole};
 use crate::denied;
 use crate::owner::give_to_owner_of;
@@ -58,12 +58,12 @@ pub fn with_engine<T>(
     set_up_writer(&conn).map_err(fault)?;
     upgrade::run(&mut conn, Some(file)).map_err(|error| upgrade_error(path, error))?;
 
-    let wal_pages = Arc::new(WalPages::default());
+    let wal_pages = Arc::new(AtomicI32::new(0));
     let pages_now = Arc::clone(&wal_pages);
     // Our hook replaces SQLite's automatic checkpoint, which would run inside the COMMIT, before
     // the replies.
     let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
-        pages_now.committed(pages);
+        pages_now.store(pages, Ordering::Relaxed);
         Ok(())
     };
     conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;

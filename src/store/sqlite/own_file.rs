@@ -40,8 +40,6 @@ pub(super) struct OwnFile<'c> {
     last_check: Option<(Instant, Duration)>,
     /// Whether the file was the same at two checks.
     is_settled: bool,
-    /// A checkpoint of this program writes to the file.
-    is_written_aside: bool,
     /// The mark of the newest transaction that this connection knows.
     newest: Option<Newest>,
     /// Changes after a commit of another connection.
@@ -66,7 +64,6 @@ impl<'c> OwnFile<'c> {
             wal_tail,
             last_check: None,
             is_settled: true,
-            is_written_aside: false,
             newest,
             others: others(conn)?,
             others_read: Instant::now(),
@@ -84,11 +81,8 @@ impl<'c> OwnFile<'c> {
                 return Err(Fault::Replaced(change.into()));
             }
         };
-        let is_wal_new = !self.wal_tail.is_there();
-        // In the middle of a checkpoint, the file shows nothing.
-        let is_new = stamp != self.stamp && !self.is_written_aside;
-        let is_settled = self.is_settled || self.is_written_aside;
-        if !is_new && !is_wal_new && is_settled {
+        let (is_new, is_wal_new) = (stamp != self.stamp, !self.wal_tail.is_there());
+        if !is_new && !is_wal_new && self.is_settled {
             return self.learn_of_others();
         }
         if !self.is_check_due(is_new || is_wal_new) {
@@ -97,7 +91,7 @@ impl<'c> OwnFile<'c> {
         // In most cases a checkpoint of another program.
         (self.stamp, self.is_settled) = (stamp, !is_new && !is_wal_new);
         let began = Instant::now();
-        let is_ours = self.is_ours(is_new || self.is_written_aside);
+        let is_ours = self.is_ours(is_new);
         self.last_check = Some((Instant::now(), began.elapsed()));
         match (is_ours, is_new) {
             (true, _) => {
@@ -184,21 +178,6 @@ impl<'c> OwnFile<'c> {
             }
         }
         Ok(())
-    }
-
-    /// While a checkpoint of ours runs on another connection, a new stamp shows nothing.
-    pub(super) fn set_written_aside(&mut self, is_written_aside: bool) {
-        if self.is_written_aside && !is_written_aside {
-            self.was_written();
-        }
-        self.is_written_aside = is_written_aside;
-    }
-
-    /// Lets the file be checked soon: transactions were committed while it was written aside. Call
-    /// when the WAL begins anew with the next commit, because the check reads the WAL.
-    pub(super) fn check_soon(&mut self) {
-        self.is_settled = false;
-        self.last_check = Some((Instant::now(), Duration::ZERO));
     }
 
     /// A checkpoint of ours has written to the file, and may have truncated the WAL.
