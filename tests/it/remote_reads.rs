@@ -158,7 +158,7 @@ fn a_check_that_cannot_be_read_gets_503_and_the_next_one_its_answer() {
 fn a_sender_whose_commit_takes_too_long_is_told_that_its_outcome_is_unknown() {
     let gate = Arc::new(Gate::default());
     // Long enough for the writer to take the postback; then it cannot be withdrawn.
-    let app = App::start_with_commit_wait(Duration::from_secs(1), move |config| {
+    let app = App::start_with_commit_wait(Duration::from_secs(3), move |config| {
         gate.database(config.location.clone())
     });
     let add = "action=ADD&siteid=1&memberid=71&username=bob&password=x";
