@@ -207,7 +207,8 @@ fn an_upgrade_without_a_source_of_authstrings_is_told_by_check_config_and_at_the
     let upgrade = "https://join.example.com/upgrade?authstring={authstring}";
     let said = "upgrade_url has no effect: set nats_url, where the authstring of the upgrade comes \
                 from";
-    let service = Program::serve(&data, &["--upgrade-url", upgrade]);
+    let mut service = Program::serve(&data, &["--upgrade-url", upgrade]);
+    assert!(service.terminate().success());
     assert!(service.stderr().contains(said), "{}", service.stderr());
     let checked = run_on(&data, &["check-config", "--upgrade-url", upgrade]).printed();
     assert!(checked.contains(&format!("{said}\notherwise, configuration OK\n")), "{checked}");
