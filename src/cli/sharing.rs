@@ -101,8 +101,7 @@ fn among(networks: &[&MemberNetwork]) -> String {
         networks.iter().filter_map(|used| used.country.as_deref()).collect();
     match countries.len() {
         0 => String::new(),
-        1 => " in 1 country".into(),
-        some => format!(" in {some} countries"),
+        some => format!(" in {}", counted(some as u64, "country")),
     }
 }
 

@@ -33,18 +33,13 @@ impl Config {
             SharingAction::Log => "log".into(),
             SharingAction::Block => format!("block for {}", minutes(sharing.block_seconds)),
         };
-        let countries = match sharing.countries {
-            0 => None,
-            1 => Some("1 country".into()),
-            some => Some(format!("{some} countries")),
-        };
-        let networks = Some(sharing.networks).filter(|&most| most > 0);
-        let networks = networks.map(|most| counted(most, "network"));
+        let limit = |most: u32, noun| (most > 0).then(|| counted(most, noun));
+        let (networks, countries) =
+            (limit(sharing.networks, "network"), limit(sharing.countries, "country"));
         let limits: Vec<String> = networks.into_iter().chain(countries).collect();
         let within = Some(limits.join(" or ")).filter(|limits| !limits.is_empty());
         let within = within.map(|it| format!("{it} within {}", minutes(sharing.window_seconds)));
-        let at_once = Some(sharing.at_once).filter(|&most| most > 0);
-        let at_once = at_once.map(|most| format!("{} at once", counted(most, "network")));
+        let at_once = limit(sharing.at_once, "network").map(|it| format!("{it} at once"));
         let limits: Vec<String> = within.into_iter().chain(at_once).collect();
         let limits = match limits.is_empty() {
             true => "without a limit".into(),
@@ -63,16 +58,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-    use crate::config::Settings;
-
-    #[derive(clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        settings: Settings,
-    }
 
     #[test]
     fn the_limits_that_are_in_effect_are_named() {
@@ -96,9 +82,8 @@ mod tests {
             ),
             ("--sharing off", "off"),
         ] {
-            let line = ["test", "--data-dir", "/srv/data"].into_iter().chain(flags.split(' '));
-            let config = Config::read(&Line::parse_from(line).settings).unwrap();
-            assert_eq!(config.sharing_in_words(), said);
+            let flags: Vec<&str> = flags.split(' ').collect();
+            assert_eq!(Config::of_flags(&flags).sharing_in_words(), said);
         }
     }
 }

@@ -12,6 +12,8 @@ mod in_words;
 mod keys;
 mod look;
 mod nearest;
+#[cfg(test)]
+mod of_flags;
 mod pages;
 mod problems;
 mod read;

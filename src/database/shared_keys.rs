@@ -69,20 +69,10 @@ pub fn other_keys(config: &Config, reader: &dyn Read) -> Result<Vec<OtherKey>, F
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-    use crate::config::Settings;
-
-    #[derive(clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        settings: Settings,
-    }
 
     fn config(database: &str) -> Config {
-        let line = ["test", "--data-dir", "/srv/data", "--database", database];
-        Config::read(&Line::parse_from(line).settings).unwrap()
+        Config::of_flags(&["--database", database])
     }
 
     #[test]

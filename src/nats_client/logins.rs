@@ -144,11 +144,11 @@ impl Shared {
                 None => Ok(()),
             };
             let now = self.clock.steady();
-            let is_final = outcome.as_ref().err().is_none_or(is_refused);
+            let is_refused = outcome.as_ref().is_err_and(is_refused);
             let mut state = self.state.lock();
             match &outcome {
                 Ok(()) => state.backlog.done(),
-                Err(error) if is_refused(error) => state.backlog.refused(),
+                Err(_) if is_refused => state.backlog.refused(),
                 Err(_) => state.backlog.failed(now),
             }
             let dropped = state.backlog.dropped();
@@ -157,7 +157,7 @@ impl Shared {
             if failure != logged {
                 if let Some(error) = &failure {
                     let path = self.path.as_str();
-                    let next = if is_final { "it is dropped" } else { "it is tried again" };
+                    let next = if is_refused { "it is dropped" } else { "it is tried again" };
                     log::warn!(
                         "could not report a login to NATS at {path}: {error}; {next}; {dropped} \
                          reports were dropped since the start"

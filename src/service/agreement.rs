@@ -106,21 +106,10 @@ fn differences(ours: &[SharedSetting], theirs: &[SharedSetting]) -> Vec<String> 
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-    use crate::config::Settings;
-
-    #[derive(clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        settings: Settings,
-    }
 
     fn of(flags: &[&str]) -> Vec<SharedSetting> {
-        let line = ["test", "--data-dir", "/srv/data"];
-        let line = Line::parse_from(line.iter().chain(flags));
-        settings(&Config::read(&line.settings).unwrap())
+        settings(&Config::of_flags(flags))
     }
 
     #[test]
@@ -170,10 +159,9 @@ mod tests {
     #[test]
     fn receivers_with_the_same_tokens_have_the_same_fingerprint_in_any_order() {
         let print = |given: &[&str]| {
-            let flags = given.iter().flat_map(|token| ["--postback-token", token]);
-            let line = ["test", "--data-dir", "/srv/data"].into_iter().chain(flags);
-            let found = tokens(&Config::read(&Line::parse_from(line).settings).unwrap());
-            found.map(|setting| setting.value)
+            let flags: Vec<&str> =
+                given.iter().flat_map(|&token| ["--postback-token", token]).collect();
+            tokens(&Config::of_flags(&flags)).map(|setting| setting.value)
         };
         let (one, other) = (&"a".repeat(32), &"b".repeat(32));
         assert_eq!(print(&[one, other]), print(&[other, one]));

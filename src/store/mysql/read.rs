@@ -52,30 +52,27 @@ static LOGIN: LazyLock<String> = LazyLock::new(|| {
 /// [`LOGIN_COLUMNS`] whether the login was ended and when it was last used. Each table is read by
 /// its primary key.
 static COOKIE: LazyLock<String> = LazyLock::new(|| {
-    let columns = LOGIN_COLUMNS.replace(", ", ", m.");
-    format!(
-        "SELECT m.{columns}, o.id IS NOT NULL OR b.siteid IS NOT NULL, s.at
-         FROM member_auth AS m
-         LEFT JOIN logout AS o ON o.id = ?
-         LEFT JOIN logout_before AS b ON b.siteid = ? AND b.memberid = ? AND b.issued >= ?
-             AND b.login_version >= ?
-         LEFT JOIN login_seen AS s ON s.siteid = ? AND s.memberid = ? AND s.id = ?
-         WHERE m.siteid = ? AND m.memberid = ? AND (m.expire_at IS NULL OR m.expire_at > ?)"
+    cookie_query(
+        "s.at",
+        "LEFT JOIN login_seen AS s ON s.siteid = ? AND s.memberid = ? AND s.id = ?",
     )
 });
 
 /// [`COOKIE`] without the last use.
-static COOKIE_WITHOUT_USE: LazyLock<String> = LazyLock::new(|| {
+static COOKIE_WITHOUT_USE: LazyLock<String> = LazyLock::new(|| cookie_query("NULL", ""));
+
+fn cookie_query(last_use: &str, join: &str) -> String {
     let columns = LOGIN_COLUMNS.replace(", ", ", m.");
     format!(
-        "SELECT m.{columns}, o.id IS NOT NULL OR b.siteid IS NOT NULL, NULL
+        "SELECT m.{columns}, o.id IS NOT NULL OR b.siteid IS NOT NULL, {last_use}
          FROM member_auth AS m
          LEFT JOIN logout AS o ON o.id = ?
          LEFT JOIN logout_before AS b ON b.siteid = ? AND b.memberid = ? AND b.issued >= ?
              AND b.login_version >= ?
+         {join}
          WHERE m.siteid = ? AND m.memberid = ? AND (m.expire_at IS NULL OR m.expire_at > ?)"
     )
-});
+}
 
 /// The rows with a name: the holder of its folded form, and who has it without that.
 static NAMED: LazyLock<Many> = LazyLock::new(|| {
