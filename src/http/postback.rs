@@ -67,7 +67,7 @@ pub async fn receive(
 ) -> HttpResponse {
     let began = Instant::now();
     let shared = state.shared();
-    let Some(token) = token(request.path()) else { return HttpResponse::NotFound().finish() };
+    let Some(token) = token(request.path()) else { return respond::not_found() };
     let address = state.caller(&request);
     if !is_allowed(shared, address, token) {
         shared.refused.refused(address, shared.clock.steady());

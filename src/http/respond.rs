@@ -97,6 +97,12 @@ pub(super) fn plain(status: StatusCode, text: impl Into<String>) -> HttpResponse
     response
 }
 
+/// No handler has this address. With an empty body, actix would keep the connection of a request
+/// whose body nobody read for a second.
+pub fn not_found() -> HttpResponse {
+    plain(StatusCode::NOT_FOUND, "not found")
+}
+
 /// Plain text with status 503.
 pub(super) fn plain_unavailable(text: &'static str) -> HttpResponse {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);

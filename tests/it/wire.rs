@@ -249,7 +249,8 @@ fn health_is_ok_for_everybody_while_the_writer_can_commit() {
         (health.header("content-type"), health.header("cache-control")),
         (Some(PLAIN_TEXT), Some("no-store"))
     );
-    assert_eq!(bare(&app, "GET", "/").status, 404);
+    let nothing = bare(&app, "GET", "/");
+    assert_eq!((nothing.status, nothing.body.as_str()), (404, "not found"));
     assert_eq!(bare(&app, "GET", "/postbacks").status, 404);
 }
 

@@ -168,6 +168,8 @@ impl App {
         let dir = temp_dir();
         let mut config = Self::config(&dir, &[]);
         config.commit_wait = commit_wait;
+        // After the first one, the writer reads the clock for commands alone.
+        config.upkeep_every = Duration::from_secs(3600);
         let database = database(&config);
         Self::start_as_on(dir, config, NOON, database)
     }
@@ -252,8 +254,11 @@ impl App {
         self.tick();
     }
 
-    /// Does `work` while the writer is stuck: it waits for the time before each transaction.
+    /// Does `work` while the writer is stuck: it waits for the time before each transaction. For
+    /// an app of [`start_with_commit_wait`](Self::start_with_commit_wait), whose writer takes a
+    /// postback before it waits.
     pub fn while_the_writer_is_stuck<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.tick();
         let _clock = self.clock.lock();
         work()
     }
