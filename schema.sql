@@ -278,8 +278,8 @@ CREATE TABLE sharing_network (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sharing_network_last_at ON sharing_network (last_at);
 
--- The members who used too many networks, the latest time for each. They are kept out until then.
--- With the action `log` nobody is kept out, and `until` is `since`.
+-- The members who used too many networks, the latest time for each. They are blocked until then.
+-- With the action `log` nobody is blocked, and `until` is `since`.
 CREATE TABLE sharing_block (
     siteid            INTEGER NOT NULL,
     memberid          INTEGER NOT NULL,

@@ -59,7 +59,7 @@ impl LoginEvent {
             Self::Wrong => "wrong password",
             Self::Trial => "right password, but on trial where only full members get in",
             Self::Blocked => "blocked: too many wrong passwords",
-            Self::Shared => "right password, but kept out because of sharing",
+            Self::Shared => "right password, but blocked because of sharing",
             Self::Logout => "logged out",
         }
     }

@@ -67,7 +67,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-minut
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-at-once -d 'The most networks of a member at once, within five minutes; 0 disables the limit' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-country-file -d 'File of countries in MaxMind\'s format, as GeoLite2-Country.mmdb [default: none, countries are not counted]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-countries -d 'The most countries of a member within the period, with --sharing-country-file; 0 disables the limit [default: 4]' -r
-complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-block-minutes -d 'Minutes that a member is kept out' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-block-minutes -d 'Minutes that a member is blocked' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-ipv4-prefix -d 'Length of the IPv4 prefix that counts as one network' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-ipv6-prefix -d 'Length of the IPv6 prefix that counts as one network' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-exempt-member -d 'Member who is never counted, as SITEID/MEMBERID; repeatable' -r
@@ -174,8 +174,8 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __f
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -l all -d 'All blocks'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -s h -l help -d 'Print help'
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "list" -d 'List the members with the most networks within the period, and those who are kept out, with their networks and times'
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "lift" -d 'Let a member in again who is kept out because of sharing'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "list" -d 'List the members with the most networks within the period, and those who are blocked, with their networks and times'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "lift" -d 'Let a member in again who is blocked because of sharing'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from list" -l most -d 'The most members of each kind' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from lift" -s h -l help -d 'Print help'
@@ -248,7 +248,7 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l shar
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-at-once -d 'The most networks of a member at once, within five minutes; 0 disables the limit' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-country-file -d 'File of countries in MaxMind\'s format, as GeoLite2-Country.mmdb [default: none, countries are not counted]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-countries -d 'The most countries of a member within the period, with --sharing-country-file; 0 disables the limit [default: 4]' -r
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-block-minutes -d 'Minutes that a member is kept out' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-block-minutes -d 'Minutes that a member is blocked' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-ipv4-prefix -d 'Length of the IPv4 prefix that counts as one network' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-ipv6-prefix -d 'Length of the IPv6 prefix that counts as one network' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-exempt-member -d 'Member who is never counted, as SITEID/MEMBERID; repeatable' -r

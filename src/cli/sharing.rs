@@ -20,7 +20,7 @@ const LISTED: &str = "20";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SharingCommand {
-    /// List the members with the most networks within the period, and those who are kept out, with
+    /// List the members with the most networks within the period, and those who are blocked, with
     /// their networks and times
     List {
         /// The most members of each kind
@@ -28,7 +28,7 @@ pub(super) enum SharingCommand {
             clap::value_parser!(u32).range(1..=1_000))]
         most: u32,
     },
-    /// Let a member in again who is kept out because of sharing
+    /// Let a member in again who is blocked because of sharing
     Lift {
         /// siteid
         site: String,
@@ -75,7 +75,7 @@ fn list(config: &Config, most: u32) -> Result<(), Failure> {
         match reader.sharing_of(*key)? {
             Some(block) if block.until > now => {
                 let (until, why) = (format_utc(block.until), block.why.sentence());
-                writeln!(out, ", kept out until {until} ({why})")?;
+                writeln!(out, ", blocked until {until} ({why})")?;
             }
             Some(block) => {
                 let (since, why) = (format_utc(block.since), block.why.sentence());
@@ -115,7 +115,7 @@ fn lift(config: &Config, key: Key) -> Result<(), Failure> {
     if lifted {
         writeln!(stdout(), "lifted: member {member} of site {site} may enter again")?;
     } else {
-        writeln!(stdout(), "member {member} of site {site} is not kept out: nothing was lifted")?;
+        writeln!(stdout(), "member {member} of site {site} is not blocked: nothing was lifted")?;
     }
     Ok(())
 }

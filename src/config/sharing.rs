@@ -77,7 +77,7 @@ pub struct SharingSettings {
     /// the limit [default: 4]
     #[arg(long, global = true, env = "USERMAN_SHARING_COUNTRIES", value_name = "COUNT")]
     pub sharing_countries: Option<String>,
-    /// Minutes that a member is kept out
+    /// Minutes that a member is blocked
     #[arg(
         long,
         global = true,

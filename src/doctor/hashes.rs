@@ -37,15 +37,15 @@ pub(super) fn check(config: &Config, known: &Known, now: i64, report: &mut Repor
     match pages::count_forms(reader, now, || true) {
         Ok(forms) => {
             let forms = forms.unwrap_or_default();
-            let kept_out = leftovers::kept_out(&forms, config.password_hash, config.keep_cryptpass);
+            let blocked = leftovers::blocked(&forms, config.password_hash, config.keep_cryptpass);
             let other = leftovers::still_bcrypt(&forms, config.password_hash);
-            if kept_out.is_empty() && other.is_none() {
+            if blocked.is_empty() && other.is_none() {
                 report.ok(
                     "hash_kind",
                     format!("no hash of another kind than {}", config.password_hash),
                 );
             }
-            for sentence in kept_out {
+            for sentence in blocked {
                 report.add(
                     Level::Warning,
                     "hash_kind",

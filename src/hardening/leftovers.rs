@@ -6,7 +6,7 @@ use crate::store::Forms;
 
 /// The members that an Apache cannot admit, because their row lacks the form that the settings
 /// promise, and what will change that.
-pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<String> {
+pub fn blocked(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<String> {
     let mut sentences = Vec::new();
     let without_bcrypt = forms.argon2id + forms.wrapped;
     if kind == HashKind::Bcrypt && without_bcrypt > 0 {
@@ -61,7 +61,7 @@ mod tests {
             (HashKind::Bcrypt, false, [true, false, false]),
             (HashKind::Bcrypt, true, [true, true, false]),
         ] {
-            let said = kept_out(&FORMS, kind, keep_cryptpass);
+            let said = blocked(&FORMS, kind, keep_cryptpass);
             let has = |beginning: &str| said.iter().any(|sentence| sentence.starts_with(beginning));
             let found = [
                 has("members without a bcrypt hash: 4 of 10; "),
@@ -77,7 +77,7 @@ mod tests {
     fn nothing_is_said_where_nothing_is_missing() {
         for kind in [HashKind::Argon2id, HashKind::Bcrypt] {
             let none = Forms { members: 10, ..Forms::default() };
-            assert!(kept_out(&none, kind, true).is_empty() && still_bcrypt(&none, kind).is_none());
+            assert!(blocked(&none, kind, true).is_empty() && still_bcrypt(&none, kind).is_none());
         }
     }
 }

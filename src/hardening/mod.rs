@@ -249,7 +249,7 @@ impl HashWorker {
             pages::count_forms(reader, clock.now(), go_on).map_err(|error| chain(&error))?
         {
             let kind = self.hasher.cost().kind();
-            leftovers::kept_out(&forms, kind, *keep_cryptpass)
+            leftovers::blocked(&forms, kind, *keep_cryptpass)
                 .iter()
                 .for_each(|sentence| log::warn!("{sentence}"));
             leftovers::still_bcrypt(&forms, kind)

@@ -175,7 +175,7 @@ async fn opened(
             }
             let is_new = area.logged_in_from(row.key, network, now);
             let is_admitted = allowed.admits(&row);
-            if is_admitted && area.is_kept_out(row.key, address, now).await {
+            if is_admitted && area.is_blocked(row.key, address, now).await {
                 shared_by.push(row.key);
                 continue;
             }

@@ -43,7 +43,7 @@ pub fn explain(facts: &MemberFacts<'_>) -> String {
 fn of_member(facts: &MemberFacts<'_>, row: &Member) -> String {
     if let Some(block) = facts.sharing.filter(|block| block.until > facts.now) {
         let (until, why) = (format_utc(block.until), block.why.sentence());
-        return format!("is kept out until {until} because of sharing: {why}");
+        return format!("is blocked until {until} because of sharing: {why}");
     }
     if let Some(block) = strongest(facts.blocks) {
         let until = format_utc(block.until);
@@ -179,7 +179,7 @@ mod tests {
                 login(LoginEvent::Wrong),
                 of_name.clone(),
                 shared(NOON + 3_600),
-                "is kept out until 2026-06-15T13:00:00Z because of sharing: too many networks at \
+                "is blocked until 2026-06-15T13:00:00Z because of sharing: too many networks at \
                  once",
             ),
             (

@@ -45,7 +45,7 @@ pub async fn by_cookie(
                         reason = Denial::Trial;
                     }
                 } else if area.shared.sharing.is_on()
-                    && area.is_kept_out(row.key, caller(), now).await
+                    && area.is_blocked(row.key, caller(), now).await
                 {
                     reason = Denial::Shared;
                 } else {

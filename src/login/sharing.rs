@@ -4,7 +4,7 @@
 //! Memory has the networks of the members who were here lately. The database has them too, so that
 //! they survive a restart and that other receivers count them. A check of a member in a network
 //! that is in memory costs one look-up and no write.
-//! Any other check is counted before its answer where members may be kept out, and after it where
+//! Any other check is counted before its answer where members may be blocked, and after it where
 //! counts are only logged.
 
 mod uncounted;
@@ -32,7 +32,7 @@ use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 const MEMBERS_MAX: usize = 32_768;
 /// The number of parts with their own lock, because every check takes one.
 const SHARDS: usize = 16;
-/// The most members who are kept out at a time.
+/// The most members who are blocked at a time.
 pub const BLOCKS_MAX: u32 = 4_096;
 /// A network counts as in use at once for this time after its last use.
 pub const AT_ONCE_SECONDS: i64 = 300;
@@ -44,7 +44,7 @@ const WRITTEN_WITHIN_SECONDS: i64 = 5;
 /// countries has.
 const NETWORKS_FOR_COUNTRIES: u32 = 60;
 
-/// The networks of members, and who is kept out.
+/// The networks of members, and who is blocked.
 pub struct Sharing {
     config: SharingConfig,
     keys: RandomState,
@@ -83,7 +83,7 @@ struct Used {
 pub enum Glance {
     /// The member may enter.
     Open,
-    /// The member is kept out.
+    /// The member is blocked.
     Blocked,
     /// [`Sharing::settle`] decides, with what the database has.
     Look,
@@ -120,7 +120,7 @@ impl Sharing {
         self.config.action != SharingAction::Off
     }
 
-    /// Whether members are kept out.
+    /// Whether members are blocked.
     pub fn blocks(&self) -> bool {
         self.config.action == SharingAction::Block
     }
@@ -131,7 +131,7 @@ impl Sharing {
         limits.into_iter().filter(|&most| most > 0).min().unwrap_or(u32::MAX) as usize
     }
 
-    /// The number of members who are kept out.
+    /// The number of members who are blocked.
     pub fn blocked(&self) -> usize {
         self.blocked.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Counts the networks of a member who may enter, and keeps out one who counts as shared.
+//! Counts the networks of a member who may enter, and blocks one who counts as shared.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{Fault, Note, Read};
 use crate::writer::Writer;
 
-/// How long after an answer its use is counted, where nobody is kept out. As often as the writer
+/// How long after an answer its use is counted, where nobody is blocked. As often as the writer
 /// takes notes.
 const COUNT_AFTER: Duration = Duration::from_millis(100);
 
@@ -20,9 +20,9 @@ const COUNT_AFTER: Duration = Duration::from_millis(100);
 type StoredUse = (Vec<MemberNetwork>, Option<SharingBlock>);
 
 impl ThreadArea {
-    /// Whether the member is kept out because of sharing. While the database cannot be read, nobody
+    /// Whether the member is blocked because of sharing. While the database cannot be read, nobody
     /// is.
-    pub(super) async fn is_kept_out(&self, member: Key, address: IpAddr, now: i64) -> bool {
+    pub(super) async fn is_blocked(&self, member: Key, address: IpAddr, now: i64) -> bool {
         let sharing = &self.shared.sharing;
         match sharing.glance(member, address, now) {
             Glance::Open => return false,
@@ -97,7 +97,7 @@ fn count_use(
         address:% = address;
         "a login may be shared: {}{}",
         shared.why.sentence(),
-        if shared.until > at { ", the member is kept out for a while" } else { "" }
+        if shared.until > at { ", the member is blocked for a while" } else { "" }
     );
     Some(shared)
 }

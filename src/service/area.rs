@@ -74,8 +74,8 @@ pub(super) fn open(
     let ledger = Mutex::new(continue_blocks(config, &*reader, &guard, clock, knows_networks)?);
     let sharing = Sharing::new(config.area.sharing.clone());
     let now = clock.now();
-    let kept_out = reader.sharing_blocks(now, BLOCKS_MAX).map_err(DatabaseError::Read)?;
-    sharing.take_up(kept_out, now);
+    let blocked = reader.sharing_blocks(now, BLOCKS_MAX).map_err(DatabaseError::Read)?;
+    sharing.take_up(blocked, now);
     let epoch = reader.login_epoch().map_err(DatabaseError::Read)?;
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
     let steps = Arc::new(Steps::new(cost));

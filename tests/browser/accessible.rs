@@ -75,14 +75,14 @@ fn refusals(app: &App, browser: &Browser, base: &str, check: &dyn Fn(&str)) {
     log_in();
     eventually("bob is logged in", || browser.place().0 == format!("{base}/"));
     let from_elsewhere = Request::get("/auth?site=1").basic("bob", "secret").from("198.51.100.7");
-    let kept_out = app.send(from_elsewhere);
-    assert_eq!((kept_out.status, kept_out.header("x-auth-reason")), (403, Some("shared")));
+    let blocked = app.send(from_elsewhere);
+    assert_eq!((blocked.status, blocked.header("x-auth-reason")), (403, Some("shared")));
     go("/auth?site=1&ask=page");
     browser.comes_to("/auth?site=1&ask=page", "Please wait – Bob's Films");
-    check("kept out because of sharing");
+    check("blocked because of sharing");
     log_in();
     said("This login was used from too many places. Please try again later, or contact support.");
-    check("a login of somebody who is kept out");
+    check("a login of somebody who is blocked");
 
     let database = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     let rename = |old: &str, new: &str| {

@@ -196,7 +196,7 @@ fn find(config: &Config) -> Findings {
             Err(error) => problems.push(chain(&error)),
         },
         (Ok(_), Some(reader)) => {
-            members = members_kept_out(config, reader).unwrap_or_else(|fault| {
+            members = members_blocked(config, reader).unwrap_or_else(|fault| {
                 problems.push(chain(&fault));
                 Vec::new()
             });
@@ -209,13 +209,13 @@ fn find(config: &Config) -> Findings {
     Findings { problems, members, upgrade }
 }
 
-fn members_kept_out(config: &Config, reader: &dyn Read) -> Result<Vec<String>, Fault> {
+fn members_blocked(config: &Config, reader: &dyn Read) -> Result<Vec<String>, Fault> {
     let (kind, keep_cryptpass) = (config.password_hash, config.keep_cryptpass);
     if kind == HashKind::Argon2id && !keep_cryptpass {
         return Ok(Vec::new());
     }
     let forms = pages::count_forms(reader, Clock::System.now(), || true)?.unwrap_or_default();
-    Ok(leftovers::kept_out(&forms, kind, keep_cryptpass))
+    Ok(leftovers::blocked(&forms, kind, keep_cryptpass))
 }
 
 /// A database of this release, if there is one. Its pages are checked, which `serve` does only

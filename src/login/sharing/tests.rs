@@ -107,7 +107,7 @@ fn nine_networks_at_once_are_too_many_and_nine_one_after_the_other_are_not() {
 
 /// A home, a hotel and a train: each with IPv4 and IPv6, and a phone beside with both.
 #[test]
-fn a_traveller_with_a_phone_who_changes_network_twice_a_day_is_never_kept_out() {
+fn a_traveller_with_a_phone_who_changes_network_twice_a_day_is_never_blocked() {
     let mut scene = Scene::new(|_| {});
     for hour in 0..24 * 30 {
         // The last use in one network is a second before the first one in the next.
@@ -172,7 +172,7 @@ fn countries_are_counted_where_networks_have_no_limit() {
 
 /// Each place is in a country of its own, and the phone's provider is at home.
 #[test]
-fn a_traveller_who_is_in_another_country_twice_a_day_is_never_kept_out() {
+fn a_traveller_who_is_in_another_country_twice_a_day_is_never_blocked() {
     let mut scene = Scene::new(|config| config.countries = 4);
     for hour in 0..24 * 30 {
         let place = u8::try_from(hour / 12).unwrap();
@@ -228,7 +228,7 @@ fn exempt_members_and_networks_are_not_counted() {
 }
 
 #[test]
-fn with_the_action_log_nobody_is_kept_out_and_a_member_is_told_of_once_in_so_many_networks() {
+fn with_the_action_log_nobody_is_blocked_and_a_member_is_told_of_once_in_so_many_networks() {
     let mut scene = Scene::new(|config| {
         config.action = SharingAction::Log;
         config.networks = 3;

@@ -1,4 +1,4 @@
-//! Uses of the members area whose network is counted after the answer. Where nobody is kept out
+//! Uses of the members area whose network is counted after the answer. Where nobody is blocked
 //! because of sharing, no answer depends on the count.
 
 use std::collections::HashMap;

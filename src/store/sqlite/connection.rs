@@ -17,13 +17,16 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_millis(400);
 
 /// Opens a connection with the settings of every connection.
 pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
-    whole::check_not_emptied(path)?;
     let conn = Connection::open_with_flags(path, flags)?;
     #[cfg(test)]
     let conn = super::plans::recorded(conn);
     busy_and_quiet(&conn)?;
     // Sorting and savepoints in memory: nothing of a member is written to a temporary file.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // Nothing has read the file yet. SQLite removes the WAL at the first read, so the check comes
+    // right before it: the file may be emptied at any moment.
+    whole::check_not_emptied(path)?;
+    let _: i64 = conn.pragma_query_value(None, "schema_version", |row| row.get(0))?;
     Ok(conn)
 }
 

@@ -22,7 +22,7 @@ fn is_in(app: &App, cookie: &str) -> bool {
 }
 
 #[test]
-fn a_login_from_too_many_networks_is_kept_out_with_a_page_that_says_why_on_every_engine() {
+fn a_login_from_too_many_networks_is_blocked_with_a_page_that_says_why_on_every_engine() {
     for engine in ENGINES {
         let flags = [&["--trusted-proxy", "127.0.0.1"][..], &FLAGS].concat();
         let Some(app) = App::start_in_on_engine(engine, temp_dir(), &flags) else { continue };
@@ -48,7 +48,7 @@ fn a_login_from_too_many_networks_is_kept_out_with_a_page_that_says_why_on_every
 }
 
 #[test]
-fn what_was_counted_and_who_is_kept_out_survive_a_restart() {
+fn what_was_counted_and_who_is_blocked_survive_a_restart() {
     let app = app(&FLAGS);
     app.post(BOB);
     let cookie = cookie(&log_in(&app, "bob", "secret"));
@@ -87,7 +87,7 @@ fn uses_that_are_counted_after_their_answer_survive_a_restart_on_every_engine() 
 }
 
 #[test]
-fn by_default_a_line_is_logged_and_nobody_is_kept_out() {
+fn by_default_a_line_is_logged_and_nobody_is_blocked() {
     let app = app(&["--sharing-networks", "3"]);
     app.post(BOB);
     let cookie = cookie(&log_in(&app, "bob", "secret"));
@@ -138,7 +138,7 @@ impl CountryRule {
 }
 
 #[test]
-fn a_login_from_too_many_countries_is_kept_out_on_every_engine_after_a_restart_too() {
+fn a_login_from_too_many_countries_is_blocked_on_every_engine_after_a_restart_too() {
     let rule = CountryRule::new("block", &[]);
     for engine in ENGINES {
         let started = App::start_in_on_engine(engine, temp_dir(), &rule.flags());
@@ -170,7 +170,7 @@ fn a_login_from_too_many_countries_is_kept_out_on_every_engine_after_a_restart_t
 }
 
 #[test]
-fn countries_are_counted_after_the_answer_where_nobody_is_kept_out() {
+fn countries_are_counted_after_the_answer_where_nobody_is_blocked() {
     let rule = CountryRule::new("log", &[]);
     for engine in ENGINES {
         let started = App::start_in_on_engine(engine, temp_dir(), &rule.flags());

@@ -109,7 +109,7 @@ fn list_shows_countries_and_the_reason_and_a_new_file_is_read_at_sighup() {
     assert_eq!(scene.reload(), changed);
     assert_eq!(visit(&scene, "198.51.3.7"), 403);
     eventually("it is logged", || {
-        let said = "a login may be shared: too many countries, the member is kept out for a while \
+        let said = "a login may be shared: too many countries, the member is blocked for a while \
                     site=1 member=71 networks=3 countries=2 address=198.51.3.7\n";
         scene.program().stderr().contains(said)
     });
@@ -123,14 +123,14 @@ fn list_shows_countries_and_the_reason_and_a_new_file_is_read_at_sighup() {
 
     let data = scene.path("data");
     let list = || without_times(&run_on(&data, &["sharing", "list"]).printed());
-    eventually("all is written", || list().contains("kept out until"));
+    eventually("all is written", || list().contains("blocked until"));
     let listed = list();
     let mut lines: Vec<&str> = listed.lines().collect();
     lines[1..].sort_unstable();
     assert_eq!(
         lines,
         [
-            "member 71 of site 1: 3 networks in 2 countries, kept out until TIME (too many \
+            "member 71 of site 1: 3 networks in 2 countries, blocked until TIME (too many \
              countries)",
             "    198.51.1.0/24 (DE) from TIME to TIME",
             "    198.51.2.0/24 from TIME to TIME",
@@ -152,12 +152,12 @@ fn list_shows_countries_and_the_reason_and_a_new_file_is_read_at_sighup() {
     };
     let bob = lines[0].to_owned();
     let expected = ["member 72 of site 1: 4 networks".to_owned(), bob];
-    eventually("the worst, and who is kept out with fewer networks", || worst() == expected);
+    eventually("the worst, and who is blocked with fewer networks", || worst() == expected);
 
     let shown = without_times(&run_on(&data, &["member", "show", "bob"]).printed());
-    let kept_out = "member 71 of site 1: is kept out until TIME because of sharing: too many \
+    let blocked = "member 71 of site 1: is blocked until TIME because of sharing: too many \
                     countries\n";
-    assert!(shown.starts_with(kept_out), "{shown}");
+    assert!(shown.starts_with(blocked), "{shown}");
     scene.stop();
 }
 

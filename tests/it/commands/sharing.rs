@@ -21,13 +21,10 @@ fn list_shows_the_members_with_the_most_networks_and_lift_lets_one_in_again() {
     assert_eq!(visit("ann", "203.0.113.9"), 200);
     let bobs = ["198.51.1.7", "198.51.2.7", "2001:db8:3::7"].map(|from| visit("bob", from));
     assert_eq!(bobs, [200, 200, 403]);
-    eventually("all is written", || sharing(&["list"]).contains("kept out until"));
+    eventually("all is written", || sharing(&["list"]).contains("blocked until"));
     let listed = sharing(&["list"]);
     let lines: Vec<&str> = listed.lines().collect();
-    assert_eq!(
-        lines[0],
-        "member 71 of site 1: 3 networks, kept out until TIME (too many networks)"
-    );
+    assert_eq!(lines[0], "member 71 of site 1: 3 networks, blocked until TIME (too many networks)");
     let mut networks = lines[1..4].to_vec();
     networks.sort_unstable();
     assert_eq!(
@@ -40,13 +37,13 @@ fn list_shows_the_members_with_the_most_networks_and_lift_lets_one_in_again() {
     );
     assert_eq!(lines[4], "member 72 of site 1: 1 network");
     let shown = without_times(&run_on(dir.path(), &["member", "show", "bob"]).printed());
-    let kept_out = "member 71 of site 1: is kept out until TIME because of sharing: too many \
+    let blocked = "member 71 of site 1: is blocked until TIME because of sharing: too many \
                     networks\n";
-    assert!(shown.starts_with(kept_out), "{shown}");
+    assert!(shown.starts_with(blocked), "{shown}");
 
     let lifted = "lifted: member 71 of site 1 may enter again\n";
     assert_eq!(sharing(&["lift", "1", "71"]), lifted);
-    let nothing = "member 71 of site 1 is not kept out: nothing was lifted\n";
+    let nothing = "member 71 of site 1 is not blocked: nothing was lifted\n";
     assert_eq!(sharing(&["lift", "1", "71"]), nothing);
     eventually("the service notices it", || visit("bob", "198.51.1.7") == 200);
 }

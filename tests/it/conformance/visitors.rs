@@ -180,7 +180,7 @@ fn the_networks_of_a_member_are_kept_until_they_are_old_and_at_most_sixty_four()
 }
 
 #[test]
-fn a_member_who_counts_as_shared_is_kept_out_until_the_end_or_until_it_is_lifted() {
+fn a_member_who_counts_as_shared_is_blocked_until_the_end_or_until_it_is_lifted() {
     on_every_engine(|database| {
         let block = |member, until| SharingBlock {
             key: key(1, member),

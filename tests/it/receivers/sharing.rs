@@ -14,7 +14,7 @@ fn visit(receiver: &Program, from: &str) -> u16 {
 }
 
 #[test]
-fn who_is_counted_at_two_receivers_is_kept_out_at_both_until_a_command_lifts_it() {
+fn who_is_counted_at_two_receivers_is_blocked_at_both_until_a_command_lifts_it() {
     let Some(site) = Site::new() else { return };
     let dir = temp_dir();
     let flags = site.flags();
