@@ -85,6 +85,12 @@ _nats__userman() {
             nats__userman__subcmd__key,rotate)
                 cmd="nats__userman__subcmd__key__subcmd__rotate"
                 ;;
+            nats__userman__subcmd__member,export)
+                cmd="nats__userman__subcmd__member__subcmd__export"
+                ;;
+            nats__userman__subcmd__member,forget)
+                cmd="nats__userman__subcmd__member__subcmd__forget"
+                ;;
             nats__userman__subcmd__member,list)
                 cmd="nats__userman__subcmd__member__subcmd__list"
                 ;;
@@ -698,8 +704,36 @@ _nats__userman() {
             return 0
             ;;
         nats__userman__subcmd__member)
-            opts="-h --help show list remove restore logout"
+            opts="-h --help show list remove restore export forget logout"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__member__subcmd__export)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__member__subcmd__forget)
+            opts="-h --yes --dry-run --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

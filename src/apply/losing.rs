@@ -12,12 +12,12 @@ use crate::clock::{ExpiryRule, Moment, Zone};
 use crate::epoch::Epoch;
 use crate::fields::Fields;
 use crate::identity::Key;
-use crate::journal::Origin;
+use crate::journal::{Origin, Record};
 use crate::password::{KeyId, Vault};
 use crate::store::{
-    Cause, Conversion, Engine, Fault, Hardened, JournalFilter, Location, LongRead, Note, Outcome,
-    Rehashed, SharedKey, SharedSetting, Spent, TableRow, View, Wanted, open_reader, pages,
-    with_engine,
+    Cause, Conversion, Engine, Fault, Forgotten, Hardened, JournalFilter, Location, LongRead, Note,
+    Outcome, Person, Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
+    open_reader, pages, with_engine,
 };
 
 /// 2026-06-15 12:00:00 UTC.
@@ -218,6 +218,21 @@ impl Engine for Losing<'_> {
         self.engine.lift_sharing(key, now)
     }
 
+    fn forget(
+        &mut self,
+        person: &Person,
+        record: &Record<'_>,
+        until: i64,
+    ) -> Result<Forgotten, Fault> {
+        self.step()?;
+        self.engine.forget(person, record, until)
+    }
+
+    fn forget_notes(&mut self, person: &Person) -> Result<Forgotten, Fault> {
+        self.step()?;
+        self.engine.forget_notes(person)
+    }
+
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {
         self.step()?;
         self.engine.keep_blocks(blocks)
@@ -291,6 +306,10 @@ impl Engine for Losing<'_> {
 
     fn check_current(&mut self) -> Result<(), Fault> {
         self.engine.check_current()
+    }
+
+    fn clear_deleted(&mut self) -> Result<Residue, Fault> {
+        self.engine.clear_deleted()
     }
 
     fn finish(&mut self) -> bool {

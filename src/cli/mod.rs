@@ -112,7 +112,7 @@ enum CliCommand {
     Replay(replay::ReplayCommand),
     /// List or export journal records
     Journal(journal::JournalCommand),
-    /// Show, list, remove or restore members, or end their logins
+    /// Show, list, remove, restore, export or forget members, or end their logins
     #[command(subcommand)]
     Member(member::MemberCommand),
     /// Show, add or retire tokens of the URL

@@ -91,20 +91,16 @@ impl KnownNetworks {
         self.macs.load().iter().map(|mac| Self::id_under(mac, member, network)).collect()
     }
 
+    /// What the database may have stored for a member, under each key.
+    pub fn member_ids(&self, member: Key) -> Vec<[u8; KNOWN_BYTES]> {
+        self.macs.load().iter().map(|mac| hash_of_member(mac, member)).collect()
+    }
+
     fn id_under(mac: &Hmac<Sha256>, member: Key, network: Network) -> KnownId {
-        let of_member = mac
-            .clone()
-            .chain_update(member.site.get().to_be_bytes())
-            .chain_update(member.member.get().to_be_bytes());
         // The hashes of pairs and of members have inputs of different lengths, so they cannot be
         // equal.
-        let of_both = of_member.clone().chain_update(network.to_string());
-        let short = |mac: Hmac<Sha256>| {
-            let mut hash = [0; KNOWN_BYTES];
-            hash.copy_from_slice(&mac.finalize().into_bytes()[..KNOWN_BYTES]);
-            hash
-        };
-        KnownId { member: short(of_member), network: short(of_both) }
+        let of_both = mac_of_member(mac, member).chain_update(network.to_string());
+        KnownId { member: hash_of_member(mac, member), network: short(of_both) }
     }
 
     /// Whether memory has this network of the member. If not, the database may have it.
@@ -144,6 +140,22 @@ impl KnownNetworks {
         let at = (self.keys.hash_one(member) % SHARDS as u64) as usize;
         self.shards[at].lock()
     }
+}
+
+fn mac_of_member(mac: &Hmac<Sha256>, member: Key) -> Hmac<Sha256> {
+    mac.clone()
+        .chain_update(member.site.get().to_be_bytes())
+        .chain_update(member.member.get().to_be_bytes())
+}
+
+fn hash_of_member(mac: &Hmac<Sha256>, member: Key) -> [u8; KNOWN_BYTES] {
+    short(mac_of_member(mac, member))
+}
+
+fn short(mac: Hmac<Sha256>) -> [u8; KNOWN_BYTES] {
+    let mut hash = [0; KNOWN_BYTES];
+    hash.copy_from_slice(&mac.finalize().into_bytes()[..KNOWN_BYTES]);
+    hash
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod location;
 pub mod mysql;
 mod open_error;
 pub mod pages;
+mod person;
 mod read;
 pub mod reads;
 mod records;
@@ -40,6 +41,7 @@ pub use location::{
     planned_upgrade, set_log_aside, state_of, with_engine,
 };
 pub use open_error::{OpenError, SCHEMA_VERSION, UpgradeError};
+pub use person::{Forgotten, Person, Residue, Traces};
 pub use read::Read;
 pub use reads::{ReadError, ReadSource, Reads};
 use records::LOGIN_RECORDS_MAX;
@@ -59,6 +61,7 @@ use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::Key;
+use crate::journal::Record;
 use crate::password::KeyId;
 
 /// The operations of the single writer on a database. Every call happens between `begin` and
@@ -135,6 +138,19 @@ pub trait Engine {
 
     /// Ends the blocks of this member for sharing at `now`. Returns whether there was one.
     fn lift_sharing(&mut self, key: Key, now: i64) -> Result<bool, Fault>;
+
+    /// Removes all rows of a person, and their journal records. A record that a replay needs for
+    /// other members is emptied instead. If there was anything, it appends `record`, which names
+    /// nobody, and ends the logins by cookie that were issued up to `until`, unix seconds.
+    fn forget(
+        &mut self,
+        person: &Person,
+        record: &Record<'_>,
+        until: i64,
+    ) -> Result<Forgotten, Fault>;
+
+    /// Removes the rows of a person that notes have written: logins, networks and blocks.
+    fn forget_notes(&mut self, person: &Person) -> Result<Forgotten, Fault>;
 
     /// Deletes all blocks except these.
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault>;
@@ -226,6 +242,14 @@ pub trait Engine {
     ///
     /// [`Fault::Replaced`] where it is not.
     fn check_current(&mut self) -> Result<(), Fault>;
+
+    /// Outside a transaction: removes what the files of the database still have of deleted rows, as
+    /// far as the engine can. Says what is left.
+    ///
+    /// # Errors
+    ///
+    /// Any fault.
+    fn clear_deleted(&mut self) -> Result<Residue, Fault>;
 
     /// Outside a transaction, at the end of the last writer: leaves the database in a state that
     /// can be copied at once; `false` if that failed. Then nothing is lost, and the log says what

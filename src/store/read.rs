@@ -11,7 +11,7 @@ use super::records::{
     JournalFilter, KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
     UnreadableRecord,
 };
-use super::{Fault, Table, TableRow, View, Wanted};
+use super::{Fault, Person, Table, TableRow, Traces, View, Wanted};
 use crate::action::Standing;
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
@@ -108,6 +108,9 @@ pub trait Read: fmt::Debug + Send {
 
     /// The last records of logins of this member, the newest first, at most `most`.
     fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault>;
+
+    /// What is stored of a person apart from rows, records of the memberid, logins and networks.
+    fn traces_of(&self, person: &Person) -> Result<Traces, Fault>;
 
     /// The networks that are stored for this member.
     fn networks_of(&self, key: Key) -> Result<Vec<MemberNetwork>, Fault>;

@@ -12,6 +12,7 @@ mod edited_journal;
 mod exposed;
 mod first_run;
 mod foreign;
+mod forget;
 mod health;
 mod journal;
 mod logout;

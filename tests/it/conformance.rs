@@ -2,6 +2,7 @@
 //! [`ENGINES`].
 
 mod copying;
+mod forgetting;
 mod journal;
 mod members;
 mod reading;

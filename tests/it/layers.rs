@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "members area",
         reason: "decides who is let in, and asks the store and the writer; knows nothing of HTTP",
-        modules: &["login", "hardening", "rest_api"],
+        modules: &["login", "hardening", "rest_api", "personal"],
     },
     Layer {
         name: "applying",

@@ -993,6 +993,8 @@ fn no_command_repeats_a_token_or_what_a_capture_holds() {
         &["replay", &capture, &bodies],
         &["replay", "--to", &closed, &bodies],
         &["replay", "--to", &no_host, &bodies],
+        &["member", "export", "1", "71"],
+        &["member", "forget", "1", "71", "--dry-run"],
         &["replay", "--to", &token, &bodies],
         &["replay", "--journal", &capture],
         &["replay", "--journal", journal],

@@ -1,11 +1,14 @@
 //! `member`: for support staff. A change is a postback of the operator, with the rules and the
 //! journal of all postbacks.
 
+mod export;
 mod find;
+mod forget;
 mod lapsed_early;
 mod list;
 mod logout;
 mod operator;
+mod person;
 mod restore;
 mod show;
 
@@ -62,6 +65,31 @@ pub(super) enum MemberCommand {
         #[arg(long)]
         lapsed_early: bool,
     },
+    /// Print all that is stored of a member as a JSON object, for a request of that person; of a
+    /// password only the form
+    Export {
+        /// siteid
+        site: String,
+        /// memberid
+        memberid: String,
+    },
+    /// Remove all that is stored of a member: row, journal records, logins, networks and blocks;
+    /// this cannot be undone
+    Forget {
+        /// siteid
+        site: String,
+        /// memberid
+        memberid: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Say what would be removed, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Print the result as a JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// End the logins of a member, or of all members with --all; they can log in again with their
     /// passwords
     Logout {
@@ -93,6 +121,11 @@ impl MemberCommand {
                 let key = key(site, memberid)?;
                 database::check(config)?;
                 operator::change(config, "DELETE", key, None)
+            }
+            MemberCommand::Export { site, memberid } => export::run(config, key(site, memberid)?),
+            MemberCommand::Forget { site, memberid, yes, dry_run, json } => {
+                let how = forget::How { yes: *yes, dry_run: *dry_run, json: *json };
+                forget::run(config, key(site, memberid)?, how)
             }
             MemberCommand::Logout { site: Some(site), memberid: Some(memberid), all: _ } => {
                 logout::one(config, key(site, memberid)?)

@@ -18,11 +18,12 @@ use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::Key;
+use crate::journal::Record;
 use crate::password::KeyId;
 use crate::store::shaped::KnownShapes;
 use crate::store::{
-    Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, SharedKey,
-    SharedSetting, Spent, TableRow, View, Wanted,
+    Cause, Conversion, Engine, Fault, Forgotten, Hardened, LongRead, Note, Outcome, Person,
+    Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
 };
 
 /// The longest pause before a transaction that was lost is run again, for each time that it was
@@ -329,7 +330,7 @@ impl Engine for Mysql<'_> {
                 Note::LogOut(login) => logins::log_out(connection, login, sure),
                 Note::Seen(seen) => logins::see(connection, seen),
                 Note::Block(block) => notes::write_block(connection, block),
-                Note::Lift(target) => notes::delete_block(connection, target),
+                Note::Lift(target) => notes::delete_block(connection, target).map(|_| ()),
                 Note::Known(known) => {
                     notes::note_known(connection, known)?;
                     // Counting all rows for each note would be slow.
@@ -351,11 +352,24 @@ impl Engine for Mysql<'_> {
     }
 
     fn lift(&mut self, target: &Target) -> Result<(), Fault> {
-        self.within(|engine| notes::delete_block(engine.connection()?, target))
+        self.within(|engine| notes::delete_block(engine.connection()?, target).map(|_| ()))
     }
 
     fn lift_sharing(&mut self, key: Key, now: i64) -> Result<bool, Fault> {
         self.within(|engine| sharing::lift(engine.connection()?, key, now))
+    }
+
+    fn forget(
+        &mut self,
+        person: &Person,
+        record: &Record<'_>,
+        until: i64,
+    ) -> Result<Forgotten, Fault> {
+        self.within(|engine| engine.forget_person(person, record, until))
+    }
+
+    fn forget_notes(&mut self, person: &Person) -> Result<Forgotten, Fault> {
+        self.within(|engine| engine.forget_notes_of(person))
     }
 
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {
@@ -441,6 +455,10 @@ impl Engine for Mysql<'_> {
 
     fn check_current(&mut self) -> Result<(), Fault> {
         Ok(())
+    }
+
+    fn clear_deleted(&mut self) -> Result<Residue, Fault> {
+        Ok(Residue::Server)
     }
 
     fn finish(&mut self) -> bool {

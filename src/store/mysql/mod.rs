@@ -12,6 +12,7 @@ mod diagnosis;
 mod engine;
 mod fault;
 mod fold;
+mod forget;
 mod history;
 mod identity;
 mod journal;

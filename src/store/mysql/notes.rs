@@ -21,10 +21,10 @@ fn target_values(target: &Target) -> Vec<Value> {
     vec![target.kind().as_str().into(), network.into(), Value::Bytes(name.as_bytes().to_vec())]
 }
 
-pub(super) fn delete_block(connection: &mut Connection, target: &Target) -> Result<(), Fault> {
+/// Returns how many there were: one or none.
+pub(super) fn delete_block(connection: &mut Connection, target: &Target) -> Result<u64, Fault> {
     let delete = "DELETE FROM block WHERE kind = ? AND network = ? AND username = ?";
-    connection.run(delete, target_values(target))?;
-    Ok(())
+    connection.run(delete, target_values(target))
 }
 
 pub(super) fn write_block(connection: &mut Connection, block: &Block) -> Result<(), Fault> {

@@ -8,12 +8,14 @@ use crate::block::{Block, BlockKind, LoginName, NameHolder, Network, Target};
 use crate::store::{BlockCursor, BlockPage, Fault};
 
 impl Sqlite<'_> {
-    pub(super) fn delete_block(&mut self, target: &Target) -> Result<(), Fault> {
+    /// Returns how many there were: one or none.
+    pub(super) fn delete_block(&mut self, target: &Target) -> Result<u64, Fault> {
         let (network, username) = block_columns(target);
-        self.conn
+        let deleted = self
+            .conn
             .prepare_cached("DELETE FROM block WHERE kind = ?1 AND network = ?2 AND username = ?3")?
             .execute(params![target.kind().as_str(), network, username])?;
-        Ok(())
+        Ok(deleted as u64)
     }
 
     pub(super) fn replace_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {

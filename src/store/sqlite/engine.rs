@@ -14,10 +14,11 @@ use crate::chain::chain;
 use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::Key;
+use crate::journal::Record;
 use crate::password::KeyId;
 use crate::store::{
-    Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, SharedKey,
-    SharedSetting, Spent, TableRow, View, Wanted,
+    Cause, Conversion, Engine, Fault, Forgotten, Hardened, LongRead, Note, Outcome, Person,
+    Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
 };
 
 /// The holder of the folded form of a name, and the member who has exactly this name without
@@ -212,7 +213,7 @@ impl Engine for Sqlite<'_> {
             Note::LogOut(login) => logins::log_out(engine.conn, login, sure),
             Note::Seen(seen) => logins::see(engine.conn, seen),
             Note::Block(block) => engine.write_block(block),
-            Note::Lift(target) => engine.delete_block(target),
+            Note::Lift(target) => engine.delete_block(target).map(|_| ()),
             Note::Known(known) => {
                 known::note(engine.conn, known)?;
                 // Counting all rows for each note would be slow.
@@ -233,11 +234,24 @@ impl Engine for Sqlite<'_> {
     }
 
     fn lift(&mut self, target: &Target) -> Result<(), Fault> {
-        self.within(|engine| engine.delete_block(target))
+        self.within(|engine| engine.delete_block(target).map(|_| ()))
     }
 
     fn lift_sharing(&mut self, key: Key, now: i64) -> Result<bool, Fault> {
         self.within(|engine| sharing::lift(engine.conn, key, now))
+    }
+
+    fn forget(
+        &mut self,
+        person: &Person,
+        record: &Record<'_>,
+        until: i64,
+    ) -> Result<Forgotten, Fault> {
+        self.within(|engine| engine.forget_person(person, record, until))
+    }
+
+    fn forget_notes(&mut self, person: &Person) -> Result<Forgotten, Fault> {
+        self.within(|engine| engine.forget_notes_of(person))
     }
 
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {
@@ -315,6 +329,11 @@ impl Engine for Sqlite<'_> {
 
     fn check_current(&mut self) -> Result<(), Fault> {
         self.own_file.check_now()
+    }
+
+    fn clear_deleted(&mut self) -> Result<Residue, Fault> {
+        // Deleted rows are zeros in their pages (`secure_delete`). The WAL has the pages of before.
+        Ok(if self.empty_wal()? { Residue::Nothing } else { Residue::Log })
     }
 
     fn finish(&mut self) -> bool {

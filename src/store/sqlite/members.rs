@@ -138,7 +138,7 @@ impl Sqlite<'_> {
 
     /// Assigns each folded form without a holder to the member who has the name, the lowest
     /// memberid first.
-    fn hand_on_names(&mut self, site: i64) -> Result<(), Fault> {
+    pub(super) fn hand_on_names(&mut self, site: i64) -> Result<(), Fault> {
         if !self.has_unfolded {
             return Ok(());
         }

@@ -14,6 +14,7 @@ mod engine;
 mod fault;
 mod files;
 mod folding;
+mod forget;
 mod forms;
 mod header;
 mod journal;

@@ -14,8 +14,9 @@ use crate::password::{KeyId, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
-    FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read,
-    StoredRecord, Table, TableRow, Unfolded, UnreadableRecord, View, Wanted, standing_at,
+    FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Person,
+    Read, StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View, Wanted,
+    standing_at,
 };
 
 impl Read for Reader {
@@ -98,6 +99,10 @@ impl Read for Reader {
 
     fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
         self.logins_of(key, most)
+    }
+
+    fn traces_of(&self, person: &Person) -> Result<Traces, Fault> {
+        self.person_traces(person)
     }
 
     fn networks_of(&self, key: Key) -> Result<Vec<MemberNetwork>, Fault> {

@@ -1,7 +1,7 @@
 //! A terminal for a test, and what is printed only on a terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
 
@@ -54,6 +54,11 @@ impl Terminal {
             let length = (&self.user).read(&mut piece).unwrap();
             said.extend_from_slice(&piece[..length]);
         }
+    }
+
+    /// Types a line, as a user does.
+    pub fn type_line(&self, line: &str) {
+        (&self.user).write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// Closes the terminal, as a user does who closes its window.

@@ -15,7 +15,7 @@ use nats_userman::shared_use::{MemberNetwork, SharingBlock};
 use nats_userman::store::{
     BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch,
     CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, Location,
-    LoginRow, NamedLogins, Pending, Read, StoredRecord, Table, TableRow, Unfolded,
+    LoginRow, NamedLogins, Pending, Person, Read, StoredRecord, Table, TableRow, Traces, Unfolded,
     UnreadableRecord, View, Wanted, open_reader,
 };
 use parking_lot::{Condvar, Mutex};
@@ -111,6 +111,10 @@ impl Read for GatedReader {
 
     fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
         self.inner.last_logins(key, most)
+    }
+
+    fn traces_of(&self, person: &Person) -> Result<Traces, Fault> {
+        self.inner.traces_of(person)
     }
 
     fn networks_of(&self, key: Key) -> Result<Vec<MemberNetwork>, Fault> {

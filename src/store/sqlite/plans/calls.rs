@@ -7,19 +7,23 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use crate::action::Recorded;
 use crate::apply::losing::{NOON, Scene, postback};
 use crate::apply::transact;
 use crate::block::{Block, LoginName, Network, Target};
+use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SiteId, Username};
+use crate::journal::Record;
 use crate::login_record::{LoginEvent, LoginRecord, LoginWay, StoredLogin};
-use crate::password::{Hash, Stored};
+use crate::password::{Hash, Stored, Vault};
+use crate::reply::Reply;
 use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use crate::store::{
     CookieLogin, CopyWatch, Engine, Fault, FindBy, Hardened, JournalFilter, KnownId, KnownNetwork,
-    LoggedOut, Logout, LogoutBefore, Note, Read, Rehashed, Seen, Spent, Table, TableRow, View,
-    Wanted, check_content, check_copy, check_whole, diagnose, open_for_copy, open_reader, state_of,
-    with_engine,
+    LoggedOut, Logout, LogoutBefore, Note, Person, Read, Rehashed, Residue, Seen, Spent, Table,
+    TableRow, View, Wanted, check_content, check_copy, check_whole, diagnose, open_for_copy,
+    open_reader, state_of, with_engine,
 };
 
 fn key(member: i64) -> Key {
@@ -42,6 +46,7 @@ pub(super) fn use_every_method() {
         }
         note_all(engine);
         insert_rows(engine);
+        forget(engine);
         commit(engine, |engine| engine.index_emails(false));
         commit(engine, |engine| engine.index_emails(true));
         engine.maintain_early(Instant::now()).unwrap();
@@ -200,6 +205,36 @@ fn note_all(engine: &mut dyn Engine) {
     });
 }
 
+fn person() -> Person {
+    Person {
+        key: key(76),
+        names: ["kim".to_owned()].into(),
+        known: vec![[1; 16]],
+        blocks: vec![Target::Name(LoginName::new("kim"))],
+        logins: vec![StoredLogin { id: 1_000, record: login_record() }],
+    }
+}
+
+/// A member with a record that only says until when members were moved.
+fn forget(engine: &mut dyn Engine) {
+    let add = postback("action=ADD&siteid=1&memberid=76&username=kim&password=secret");
+    let vault = Vault::from_key([7; 32]);
+    let moment = Moment { now: NOON, moved_until: NOON + 1 };
+    transact(engine, &vault, &[&add], || moment).unwrap().remove(0).unwrap();
+    let record = Record {
+        at: NOON,
+        received: &add.received,
+        moved_until: None,
+        reply: Reply::ok("forgotten"),
+        put: Recorded::default(),
+    };
+    commit(engine, |engine| {
+        assert!(engine.forget(&person(), &record, NOON)?.all() > 1);
+        engine.forget_notes(&person()).map(|_| ())
+    });
+    assert_eq!(engine.clear_deleted().unwrap(), Residue::Nothing);
+}
+
 fn login_record() -> LoginRecord {
     LoginRecord {
         at: NOON,
@@ -242,6 +277,7 @@ fn read(reader: &dyn Read) -> Result<(), Fault> {
     reader.blocks_page(blocks.next.as_ref(), now)?;
     reader.count_blocks()?;
     reader.last_logins(key(71), 9)?;
+    reader.traces_of(&person())?;
     reader.networks_of(key(71))?;
     reader.sharing_of(key(71))?;
     reader.sharing_blocks(now, 9)?;

@@ -1,0 +1,180 @@
+//! What is stored of one person: finds it, and removes it.
+//!
+//! Rows and journal records are found by siteid and memberid. Records of failed logins, blocks, and
+//! postbacks without a readable memberid have only a name. They count if no other member has that
+//! name.
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use crate::action::{Recorded, Standing};
+use crate::apply::in_transaction;
+use crate::block::{LoginName, Target};
+use crate::clock::Moment;
+use crate::fields::Fields;
+use crate::identity::{Key, Username};
+use crate::journal::Record;
+use crate::key_file::ring::Ring;
+use crate::login::known::KnownNetworks;
+use crate::login_record::StoredLogin;
+use crate::replay::operator_received;
+use crate::reply::Reply;
+use crate::store::{
+    Engine, Fault, FindBy, Forgotten, JournalFilter, Person, Read, Table, TableRow, pages,
+};
+
+/// How often a removal is run again because another receiver has written a record of the member at
+/// the same moment.
+const RERUNS_MAX: u32 = 3;
+
+/// The parameters of a record that have names of the member.
+const NAME_PARAMETERS: [&str; 2] = ["username", "new_username"];
+
+/// Finds what is stored of a member. `keys` are those of the hashes of known networks. `read` is
+/// called with the number of recorded logins that were read, of which there may be millions.
+///
+/// # Errors
+///
+/// If the database cannot be read.
+pub fn find(
+    reader: &dyn Read,
+    key: Key,
+    keys: Option<&Ring<Zeroizing<[u8; 32]>>>,
+    mut read: impl FnMut(u64),
+) -> Result<Person, Fault> {
+    let names = own_names(reader, key)?;
+    let logins = match names.is_empty() {
+        true => Vec::new(),
+        false => logins_without_member(reader, &names, &mut read)?,
+    };
+    let known = keys.map(|keys| KnownNetworks::new(keys).member_ids(key)).unwrap_or_default();
+    Ok(Person { key, known, blocks: blocks(reader, &names)?, logins, names })
+}
+
+/// The folded names that this member has or had, without those that another member has.
+fn own_names(reader: &dyn Read, key: Key) -> Result<BTreeSet<String>, Fault> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    // Whether the expiry is reached does not matter.
+    match reader.standing(key, i64::MIN)? {
+        Standing::Here(row) | Standing::Lapsed(row) => {
+            names.insert(row.username.as_str().to_owned());
+        }
+        Standing::Former(former) => {
+            names.insert(former.member.username.as_str().to_owned());
+        }
+        Standing::Unknown => {}
+    }
+    pages::each_record_or_unreadable(reader, &records_of(key), |found| {
+        // A record that cannot be read is removed too. Its names are not known.
+        let Ok(record) = found else { return Ok::<_, Fault>(()) };
+        let fields = Fields::from_urlencoded(record.fields.as_bytes());
+        let given = NAME_PARAMETERS.iter().filter_map(|name| fields.get(name));
+        names.extend(given.chain(record.username.as_deref()).map(str::to_owned));
+        Ok(())
+    })?;
+    let mut own = BTreeSet::new();
+    for name in names.iter().filter_map(|name| Username::typed(name)) {
+        let holders = reader.find(FindBy::Name(&name), 2)?;
+        if !name.folded().is_empty() && holders.iter().all(|&holder| holder == key) {
+            own.insert(name.folded().to_owned());
+        }
+    }
+    Ok(own)
+}
+
+/// Selects the records of this member.
+pub fn records_of(key: Key) -> JournalFilter {
+    JournalFilter {
+        site: Some(key.site.get()),
+        member: Some(key.member.get()),
+        ..JournalFilter::default()
+    }
+}
+
+fn blocks(reader: &dyn Read, names: &BTreeSet<String>) -> Result<Vec<Target>, Fault> {
+    let mut found = Vec::new();
+    // Also those that have ended and whose rows are still there.
+    pages::each_block(reader, 0, |block, _| {
+        if block.target.name().is_some_and(|name| names.contains(name.as_str())) {
+            found.push(block.target);
+        }
+    })?;
+    Ok(found)
+}
+
+fn logins_without_member(
+    reader: &dyn Read,
+    names: &BTreeSet<String>,
+    read: &mut impl FnMut(u64),
+) -> Result<Vec<StoredLogin>, Fault> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = reader.rows_page(Table::Logins, after.as_ref())?;
+        read(page.len() as u64);
+        for row in &page {
+            if let TableRow::Login(login) = row
+                && login.record.member.is_none()
+                && let Some(name) = &login.record.name
+                && names.contains(LoginName::new(name).as_str())
+            {
+                found.push(login.clone());
+            }
+        }
+        after = page.into_iter().next_back();
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// Removes all that is stored of a person, in one transaction. A record that names nobody says in
+/// the journal that it happened. If nothing is stored, nothing is written.
+///
+/// # Errors
+///
+/// If the database cannot be written. Then everything is still there, unless the outcome of the
+/// commit is unknown.
+pub fn forget(
+    engine: &mut dyn Engine,
+    person: &Person,
+    now: impl Fn() -> Moment,
+) -> Result<Forgotten, Fault> {
+    let site = person.key.site.to_string();
+    let received = operator_received(&[("action", "FORGET"), ("siteid", &site)]);
+    let mut reruns = 0;
+    loop {
+        let done = in_transaction(engine, |engine| {
+            let moment = now();
+            let record = Record {
+                at: moment.now,
+                received: &received,
+                moved_until: None,
+                reply: Reply::ok(format_args!("a member of site {site} was forgotten")),
+                put: Recorded::default(),
+            };
+            engine.forget(person, &record, moment.now)
+        });
+        match done {
+            Err(fault) if fault.is_of_one_row() && reruns < RERUNS_MAX => reruns += 1,
+            done => return done,
+        }
+    }
+}
+
+/// Removes what a running service had still to write of the person when they were forgotten: last
+/// uses of logins, networks, blocks. Does nothing if the person has become a member again.
+///
+/// # Errors
+///
+/// If the database cannot be read or written.
+pub fn forget_late_notes(
+    engine: &mut dyn Engine,
+    reader: &dyn Read,
+    person: &Person,
+) -> Result<Forgotten, Fault> {
+    match reader.standing(person.key, i64::MIN)? {
+        Standing::Unknown => in_transaction(engine, |engine| engine.forget_notes(person)),
+        Standing::Here(_) | Standing::Lapsed(_) | Standing::Former(_) => Ok(Forgotten::default()),
+    }
+}
