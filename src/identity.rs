@@ -83,6 +83,13 @@ pub struct Key {
     pub member: MemberId,
 }
 
+impl Key {
+    /// The last key that a member of this site can have.
+    pub fn last_of(site: SiteId) -> Self {
+        Self { site, member: MemberId(i64::MAX) }
+    }
+}
+
 /// A login name: 1 to 255 bytes of UTF-8 without control characters. It is kept as sent and
 /// compared in folded form.
 #[derive(Clone, PartialEq, Eq, Hash)]

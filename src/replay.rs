@@ -209,7 +209,12 @@ pub fn operator_postback(
         vec![("action", action), ("siteid", site.as_str()), ("memberid", member.as_str())];
     pairs.extend(username.map(|name| ("username", name)));
     pairs.extend(expire.map(|expire| ("expire", expire)));
-    let pairs = pairs.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    operator_postback_with(&pairs, rules)
+}
+
+/// An operator's postback with these parameters.
+pub fn operator_postback_with(pairs: &[(&str, &str)], rules: &Rules) -> Postback {
+    let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let fields = crate::fields::Fields::from_pairs(pairs);
     Postback::read(&fields, rules, Origin::Operator, None).0
 }

@@ -34,6 +34,9 @@ _nats__userman() {
             nats__userman,doctor)
                 cmd="nats__userman__subcmd__doctor"
                 ;;
+            nats__userman,export)
+                cmd="nats__userman__subcmd__export"
+                ;;
             nats__userman,health)
                 cmd="nats__userman__subcmd__health"
                 ;;
@@ -48,6 +51,9 @@ _nats__userman() {
                 ;;
             nats__userman,migrate-store)
                 cmd="nats__userman__subcmd__migrate__subcmd__store"
+                ;;
+            nats__userman,reconcile)
+                cmd="nats__userman__subcmd__reconcile"
                 ;;
             nats__userman,replay)
                 cmd="nats__userman__subcmd__replay"
@@ -128,7 +134,7 @@ _nats__userman() {
 
     case "${cmd}" in
         nats__userman)
-            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --stand-in --stand-in-minutes --help --version replay journal member token key block sharing authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
+            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help --version replay journal export reconcile member token key block sharing authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -418,6 +424,10 @@ _nats__userman() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --reconcile-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --stand-in-minutes)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -570,6 +580,32 @@ _nats__userman() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__export)
+            opts="-h --format --output --site --former --watch --dry-run --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "csv jsonl htpasswd" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --site)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -845,6 +881,32 @@ _nats__userman() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        nats__userman__subcmd__reconcile)
+            opts="-h --from-nats --site --apply --max-changes --allow-many --dry-run --list-time --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --site)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-changes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --list-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         nats__userman__subcmd__replay)
             opts="-h --to --dry-run --journal --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -882,7 +944,7 @@ _nats__userman() {
             return 0
             ;;
         nats__userman__subcmd__serve)
-            opts="-h --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --stand-in --stand-in-minutes --help"
+            opts="-h --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1169,6 +1231,10 @@ _nats__userman() {
                     return 0
                     ;;
                 --nats-report-hours)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reconcile-every)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

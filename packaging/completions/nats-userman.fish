@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_nats_userman_global_optspecs
-    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys fastcgi-listen= login-hours= login-stay-hours= login-by-email login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sharing= sharing-networks= sharing-minutes= sharing-at-once= sharing-country-file= sharing-countries= sharing-block-minutes= sharing-ipv4-prefix= sharing-ipv6-prefix= sharing-exempt-member= sharing-exempt-network= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= nats-report-logins= nats-report-hours= stand-in stand-in-minutes= h/help V/version
+    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys fastcgi-listen= login-hours= login-stay-hours= login-by-email login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sharing= sharing-networks= sharing-minutes= sharing-at-once= sharing-country-file= sharing-countries= sharing-block-minutes= sharing-ipv4-prefix= sharing-ipv6-prefix= sharing-exempt-member= sharing-exempt-network= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= nats-report-logins= nats-report-hours= reconcile-every= stand-in stand-in-minutes= h/help V/version
 end
 
 function __fish_nats_userman_needs_command
@@ -95,6 +95,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-ca -d 'F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-seconds -d 'Total timeout of a request to NATS, in seconds' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-report-logins -d 'Where logins of members are reported to NATS: no, recordlogin (POST /api/member/recordlogin), login (POST /api/member/login, its later name) or loginlog (GET /member_loginlog.php, of older versions)' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-report-hours -d 'Hours within which a member\'s logins are reported to NATS once; 0 reports each' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l reconcile-every -d 'Compare the members with NATS\'s list of active members this often while the service runs, as in 24h, 90m or 7d, and log a warning if they differ [default: never]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in-minutes -d 'Minutes that an authstring of --stand-in is valid' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'
@@ -105,6 +106,8 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -s h -l help -d 
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s V -l version -d 'Print version'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "replay" -d 'Apply captured postbacks to the database, or send them to a URL with --to'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "journal" -d 'List or export journal records'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "export" -d 'Write all members into a file, once or whenever they change: CSV, JSON lines or .htpasswd'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "reconcile" -d 'Compare the members with NATS\'s list of active members, and mend the differences'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "member" -d 'Show, list, remove, restore, export or forget members, or end their logins'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "token" -d 'Show, add or retire tokens of the URL'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "key" -d 'Show the keys of passwords and logins, or rotate them while the service runs'
@@ -133,6 +136,25 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l si
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l until -d 'Only before this time' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l json -d 'Print one JSON object a line, with the stored forms of credentials, for `replay --journal`'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand export" -l format -d 'Form of the file' -r -f -a "csv\t'CSV with a header line, mode 0600'
+jsonl\t'One JSON object a line, mode 0600'
+htpasswd\t'`name:hash` lines for web servers, of members with a bcrypt hash'"
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand export" -l output -d 'File to write; an existing one is replaced as a whole, and keeps its owner and group' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand export" -l site -d 'Only this siteid; an .htpasswd can hold one site' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand export" -l former -d 'Also former members, with the columns reason and ended_at'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand export" -l watch -d 'Keep the file current until SIGTERM or SIGINT'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand export" -l dry-run -d 'Read and count, and write nothing'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand export" -l json -d 'Print the result as a JSON object'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -l site -d 'Only this siteid; repeatable [default: the sites of the list; with --from-nats, those of the members here]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -l max-changes -d 'With --apply, change nothing if more members than this would be changed: a number, or a percentage of the members here' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -l list-time -d 'When NATS made the list: members who have changed since are left out. YYYY-MM-DD, "YYYY-MM-DD hh:mm:ss" (in --time-zone) or unix seconds [default: a quarter of an hour before the file was written]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -l from-nats -d 'Request the list from NATS\'s REST API (--nats-url, --nats-api-username and --nats-api-key)'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -l apply -d 'Mend what differs: remove who is not active at NATS, restore former members, add who comes with a credential, change names and trial flags'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -l allow-many -d 'With --apply, change also more members than --max-changes says'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -l dry-run -d 'With --apply, say what would be changed, and change nothing'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -l json -d 'Print JSON objects: one for each difference and refused row, and the counts at the end'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand reconcile" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore export forget logout" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore export forget logout" -f -a "show" -d 'Show members: whether they get in now and why not, their last logins, and their journal records'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore export forget logout" -f -a "list" -d 'List members'
@@ -283,6 +305,7 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-seconds -d 'Total timeout of a request to NATS, in seconds' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-report-logins -d 'Where logins of members are reported to NATS: no, recordlogin (POST /api/member/recordlogin), login (POST /api/member/login, its later name) or loginlog (GET /member_loginlog.php, of older versions)' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-report-hours -d 'Hours within which a member\'s logins are reported to NATS once; 0 reports each' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l reconcile-every -d 'Compare the members with NATS\'s list of active members this often while the service runs, as in 24h, 90m or 7d, and log a warning if they differ [default: never]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l stand-in-minutes -d 'Minutes that an authstring of --stand-in is valid' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'

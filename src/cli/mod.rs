@@ -6,6 +6,7 @@ mod block;
 mod check_config;
 mod config;
 mod doctor;
+mod export;
 mod failure;
 mod health;
 mod journal;
@@ -13,11 +14,13 @@ mod key;
 mod member;
 mod migrate_store;
 mod progress;
+mod reconcile;
 mod replay;
 mod restore;
 mod serve;
 mod set_wal_aside;
 mod sharing;
+mod signals;
 mod token;
 
 use std::path::Path;
@@ -112,6 +115,10 @@ enum CliCommand {
     Replay(replay::ReplayCommand),
     /// List or export journal records
     Journal(journal::JournalCommand),
+    /// Write all members into a file, once or whenever they change: CSV, JSON lines or .htpasswd
+    Export(export::ExportCommand),
+    /// Compare the members with NATS's list of active members, and mend the differences
+    Reconcile(reconcile::ReconcileCommand),
     /// Show, list, remove, restore, export or forget members, or end their logins
     #[command(subcommand)]
     Member(member::MemberCommand),
@@ -228,6 +235,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Serve => serve::run(&config),
         CliCommand::Replay(replay) => replay.run(&config),
         CliCommand::Journal(journal) => journal.run(&config),
+        CliCommand::Export(export) => export.run(&config),
+        CliCommand::Reconcile(reconcile) => reconcile.run(&config),
         CliCommand::Member(member) => member.run(&config),
         CliCommand::Token(token) => token.run(&config),
         CliCommand::Key(key) => key.run(&config),

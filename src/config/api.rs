@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, value_parser};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::problems::{BadSetting, Problems, bytes};
-use super::values::{any_path, number, switch};
+use super::values::{INTERVAL_EXPECTED, any_path, interval, number, switch};
 use crate::authstring::keys::{
     API_KEY_EXPECTED, ApiKey, ApiKeys, CREDENTIAL_EXPECTED, is_credential, read_file,
 };
@@ -112,6 +112,10 @@ pub struct ApiSettings {
         default_value = "24"
     )]
     pub nats_report_hours: String,
+    /// Compare the members with NATS's list of active members this often while the service runs, as
+    /// in 24h, 90m or 7d, and log a warning if they differ [default: never]
+    #[arg(long, global = true, env = "USERMAN_RECONCILE_EVERY", value_name = "TIME")]
+    pub reconcile_every: Option<String>,
     /// Generate authstrings without NATS, to develop a members area; never use it on a live site
     #[arg(
         long,
@@ -158,12 +162,22 @@ pub(super) fn read(settings: &ApiSettings, bad: &mut Problems) -> Option<AuthStr
         bad.0.push(BadSetting::found("--stand-in", "expected it without --nats-url", "both"));
     }
     let reports = reports(settings, bad);
+    let reconcile_every = bad.read_optional(
+        "--reconcile-every",
+        INTERVAL_EXPECTED,
+        settings.reconcile_every.as_deref(),
+        interval,
+    );
+    if reconcile_every.is_some() && settings.nats_url.is_none() {
+        let expected = "expected it beside --reconcile-every";
+        bad.0.push(BadSetting::found("--nats-url", expected, "nothing"));
+    }
     let source = match (stand_in, access) {
         (true, _) => StringSource::StandIn(i64::from(minutes?) * MINUTE_SECONDS),
         (false, Some(access)) => StringSource::Nats(access, Duration::from_secs(seconds?.into())),
         (false, None) => StringSource::None,
     };
-    Some(AuthStringConfig { keys: keys?, source, reports: reports? })
+    Some(AuthStringConfig { keys: keys?, source, reports: reports?, reconcile_every })
 }
 
 /// How logins are reported to NATS, or that they are not; `None` if a setting is wrong.

@@ -5,17 +5,12 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, value_parser};
 
 use super::problems::{BadSetting, Problems};
-use super::values::{any_path, number, switch};
+use super::values::{INTERVAL_EXPECTED, any_path, interval, number, switch};
 use crate::backup::{BackupConfig, Wishes};
 use crate::data_dir::DataDir;
 
 /// The directory in the data directory that takes backups unless a setting says otherwise.
 const DIRECTORY: &str = "backups";
-const MINUTE_SECONDS: i64 = 60;
-const HOUR_SECONDS: i64 = 60 * MINUTE_SECONDS;
-const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
-/// The longest time between two backups.
-const EVERY_MAX: i64 = 366 * DAY_SECONDS;
 const KEEP_MAX: u32 = 10_000;
 
 /// The settings as text. The comments are the help texts of the flags.
@@ -65,9 +60,9 @@ pub(super) fn read(
 ) -> Option<BackupConfig> {
     let every = bad.read_optional(
         "--backup-every",
-        "expected minutes, hours or days up to a year, as in 90m, 24h or 7d",
+        INTERVAL_EXPECTED,
         settings.backup_every.as_deref(),
-        every,
+        interval,
     );
     let dir = match &settings.backup_dir {
         Some(dir) => bad.path("--backup-dir", dir).map(ToOwned::to_owned),
@@ -98,56 +93,5 @@ pub(super) fn refuse(settings: &BackupSettings, bad: &mut Problems) {
             "expected it with a database of SQLite",
             "one on a server, which its own tools back up: docs/cluster.md",
         ));
-    }
-}
-
-/// Seconds of a time such as `24h`.
-fn every(text: &str) -> Option<i64> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit = match unit {
-        "m" => MINUTE_SECONDS,
-        "h" => HOUR_SECONDS,
-        "d" => DAY_SECONDS,
-        _ => return None,
-    };
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = is_number
-        .then(|| digits.parse().ok())
-        .flatten()
-        .and_then(|count: i64| count.checked_mul(unit))?;
-    (MINUTE_SECONDS..=EVERY_MAX).contains(&seconds).then_some(seconds)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_between_backups_has_a_unit_and_is_at_most_a_year() {
-        for (text, seconds) in
-            [("1m", 60), ("90m", 5_400), ("24h", 86_400), ("7d", 604_800), ("366d", EVERY_MAX)]
-        {
-            assert_eq!(every(text), Some(seconds), "{text}");
-        }
-        for text in [
-            "",
-            "m",
-            "0m",
-            "24",
-            "24 h",
-            "+24h",
-            "-1d",
-            "1.5h",
-            "24H",
-            "1w",
-            "24hours",
-            "367d",
-            "8785h",
-            "9223372036854775807d",
-            "\u{b2}4h",
-            "24\u{e9}",
-        ] {
-            assert_eq!(every(text), None, "{text}");
-        }
     }
 }

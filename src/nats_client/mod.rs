@@ -21,6 +21,7 @@
 //! ```
 
 pub mod logins;
+pub mod members;
 mod names;
 pub mod relay;
 pub mod report;

@@ -16,6 +16,8 @@ pub struct AuthStringConfig {
     pub source: StringSource,
     /// How logins are reported to NATS, if they are.
     pub reports: Option<ReportConfig>,
+    /// How often the members are compared with NATS's list, in seconds, if they are.
+    pub reconcile_every: Option<i64>,
 }
 
 /// Where authstrings come from.

@@ -151,6 +151,11 @@ impl Vault {
         read(&self.plain(key, seal)?).ok_or(UnsealError::Content)
     }
 
+    /// The id of the key that opens this seal of a member; `None` if none of the keys does.
+    pub fn key_of(&self, key: Key, seal: &Seal) -> Option<KeyId> {
+        self.keys.load().iter().find(|own| own.plain(key, seal).is_ok()).map(|own| own.id)
+    }
+
     /// Whether both seals of this member can be opened and hold the same kind of credential with
     /// the same text. The comparison takes constant time.
     pub fn same_secret(&self, key: Key, a: &Seal, b: &Seal) -> bool {

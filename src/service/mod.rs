@@ -44,6 +44,7 @@ use crate::login::settings::{HOUR_SECONDS, LOGIN_SECONDS_MAX};
 use crate::nats_client::settings::StringSource;
 use crate::open_files;
 use crate::password::{Cost, Hasher};
+use crate::reconcile::schedule::{ReconcileThread, Schedule};
 use crate::store::{CurrentDatabase, Engine, Read, ReadSource, exists, with_engine};
 use crate::token::Token;
 use crate::token_file;
@@ -80,6 +81,7 @@ pub struct Service {
     new_token: Option<Token>,
     reloads: Reloads,
     backups: Option<BackupThread>,
+    reconciling: Option<ReconcileThread>,
     manager: Manager,
     /// The socket was passed, and stays open after this process.
     keeps_socket: bool,
@@ -211,6 +213,7 @@ impl Service {
         let live = Live::new(config, vault.clone());
         let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes, &live)?);
         let backups = BackupThread::start(&config.backup, &config.data_dir, &file, &clock)?;
+        let reconciling = reconcile(config, &file, &clock, &live)?;
         let shared = ServerState {
             area,
             backup_age: backups.as_ref().map(|backups| backups.age().clone()),
@@ -246,6 +249,7 @@ impl Service {
             new_token,
             reloads,
             backups,
+            reconciling,
             manager,
             keeps_socket,
             _locks: locks,
@@ -379,6 +383,9 @@ impl Service {
         if let Some(backups) = self.backups {
             backups.stop();
         }
+        if let Some(reconciling) = self.reconciling {
+            reconciling.stop();
+        }
         if let Hashing::Runs(thread) = self.hashing {
             thread.stop();
         }
@@ -405,6 +412,27 @@ impl Service {
             tokio::time::sleep(DRAIN_LOOK_EVERY).await;
         }
     }
+}
+
+/// Starts the thread that compares the members with NATS's list, if the settings say so. It follows
+/// a reload of the access to NATS.
+fn reconcile(
+    config: &Config,
+    file: &CurrentDatabase,
+    clock: &Clock,
+    live: &Live,
+) -> std::io::Result<Option<ReconcileThread>> {
+    let Some(every) = config.api.reconcile_every else { return Ok(None) };
+    let live = live.clone();
+    let client = move || live.load().relay.as_ref().map(|relay| Arc::clone(relay.client()));
+    let schedule = Schedule {
+        every,
+        client: Box::new(client),
+        database: file.clone(),
+        clock: clock.clone(),
+        zone: config.expiry.zone.clone(),
+    };
+    ReconcileThread::start(schedule).map(Some)
 }
 
 fn stand_in(source: &StringSource) -> Option<Arc<StandIn>> {

@@ -48,7 +48,16 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "applying",
         reason: "loads, decides and saves, so that it needs both the store and the rules",
-        modules: &["writer", "replay", "apply", "seals", "backup", "migration"],
+        modules: &[
+            "writer",
+            "replay",
+            "apply",
+            "seals",
+            "backup",
+            "migration",
+            "export",
+            "reconcile",
+        ],
     },
     Layer {
         name: "store",

@@ -24,6 +24,7 @@ mod faults;
 mod first_story;
 mod forged_names;
 mod golden;
+mod in_step;
 mod key_rotation;
 mod layers;
 mod login_version;

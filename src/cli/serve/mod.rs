@@ -1,13 +1,10 @@
 //! `serve`: run until SIGTERM or SIGINT.
 
-mod signals;
-
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
 
-use signals::Signals;
-
 use super::failure::Failure;
+use super::signals::Signals;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -54,7 +51,7 @@ async fn serve(config: &Config, surroundings: Surroundings) -> Result<(), Failur
         log::warn!("stdout is closed: the URL for NATS was not printed");
     }
     let ended = tokio::select! {
-        signal = signals.stop(|| service.reload()) => Ok(signal),
+        signal = signals.stop(|signal| reload(&service, signal)) => Ok(signal),
         () = writer_is_lost(&service) => Err(Failure::Failed("the writer thread has ended; \
             restart the service".into())),
         () = service.watch() => Ok("the watch ended".into()),
@@ -91,7 +88,7 @@ async fn wait_for_restore(
         }
     };
     tokio::select! {
-        signal = signals.stop(|| {}) => Some(signal),
+        signal = signals.stop(|_| {}) => Some(signal),
         () = done => None,
     }
 }
@@ -133,6 +130,11 @@ fn log_authstrings(api: &AuthStringConfig) {
             "/api refuses all requests: set --api-key if another program asks for authstrings"
         );
     }
+}
+
+fn reload(service: &Service, signal: &str) {
+    log::info!("{signal}: reloading the files of the settings");
+    service.reload();
 }
 
 async fn writer_is_lost(service: &Service) {

@@ -37,7 +37,7 @@ const HEADER: &str = "\
 ";
 
 /// Values of settings that have no default, as TOML.
-const EXAMPLES: [(&str, &str); 35] = [
+const EXAMPLES: [(&str, &str); 36] = [
     ("public_url", "\"https://members.example.com\""),
     ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
     ("database_read", "[\"db2.example.com\", \"db3.example.com:3307\"]"),
@@ -73,6 +73,7 @@ const EXAMPLES: [(&str, &str); 35] = [
     ("nats_api_username", "\"userman\""),
     ("nats_api_key_file", "\"/etc/nats-userman/nats-key\""),
     ("nats_ca", "\"/etc/nats-userman/nats-ca.pem\""),
+    ("reconcile_every", "\"24h\""),
 ];
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";

@@ -33,7 +33,7 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 58] = [
+const WRONG: [(&str, &str, &str); 59] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--fastcgi-listen", "9001", "expected ADDRESS:PORT, as in 127.0.0.1:9001, found \"9001\""),
     (
@@ -202,6 +202,11 @@ const WRONG: [(&str, &str, &str); 58] = [
         "--nats-report-hours",
         "9000",
         "expected a whole number of hours from 0 to 8784, found \"9000\"",
+    ),
+    (
+        "--reconcile-every",
+        "1w",
+        "expected minutes, hours or days up to a year, as in 90m, 24h or 7d, found \"1w\"",
     ),
 ];
 

@@ -1,5 +1,6 @@
-//! The signals of a service. Every signal that can be caught either stops it cleanly, reloads its
-//! files, or is ignored: a closed terminal or a limit of the shell must not kill it.
+//! The signals of a service and of `export --watch`. Every signal that can be caught either stops
+//! it cleanly, reloads its files, or is ignored: a closed terminal or a limit of the shell must not
+//! kill it.
 
 use std::io;
 use std::task::Poll;
@@ -73,17 +74,14 @@ impl Signals {
         Ok(Self(signals))
     }
 
-    /// Waits for a signal that stops the service, and returns its name. Calls `reload` on each
-    /// SIGHUP meanwhile.
-    pub(super) async fn stop(&mut self, reload: impl Fn()) -> String {
+    /// Waits for a signal that stops the service, and returns its name. Calls `reload` with the
+    /// name on each SIGHUP meanwhile.
+    pub(super) async fn stop(&mut self, reload: impl Fn(&str)) -> String {
         loop {
             let caught = self.next().await;
             match caught.meaning {
                 Meaning::Stop => return caught.name.clone(),
-                Meaning::Reload => {
-                    log::info!("{}: reloading the files of the settings", caught.name);
-                    reload();
-                }
+                Meaning::Reload => reload(&caught.name),
                 Meaning::Nothing if caught.was_logged => {}
                 Meaning::Nothing => {
                     log::warn!("{} is ignored; SIGTERM stops the service", caught.name)

@@ -1,0 +1,169 @@
+//! Compares NATS's list with the members here, site by site, both in the order of memberids.
+
+use std::collections::HashSet;
+
+use super::error::ReconcileError;
+use super::list::{Entry, MemberList};
+use super::{Counts, Difference, Kind};
+use crate::identity::{Key, SiteId};
+use crate::member::Member;
+use crate::store::Read;
+
+/// From where and as of when the members here are read.
+pub struct Here<'a> {
+    /// The database.
+    pub reader: &'a dyn Read,
+    /// A member whose expiry is reached by this time (unix seconds) counts as former.
+    pub now: i64,
+    /// The members who have changed since the list was made. They are not compared.
+    pub changed: &'a HashSet<Key>,
+    /// Called after each page; `false` ends the comparison.
+    pub go_on: &'a mut dyn FnMut() -> bool,
+}
+
+impl std::fmt::Debug for Here<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Here").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Passes each difference to `each`, and counts them.
+///
+/// # Errors
+///
+/// See [`ReconcileError`].
+pub fn compare(
+    here: &mut Here<'_>,
+    list: &MemberList,
+    each: &mut dyn FnMut(&Difference) -> Result<(), ReconcileError>,
+) -> Result<Counts, ReconcileError> {
+    let mut counts = Counts::default();
+    for site in list.sites() {
+        let missing = members(here, list, site, &mut counts, each)?;
+        missing_here(here, list, site, missing, &mut counts, each)?;
+    }
+    Ok(counts)
+}
+
+/// An entry of the list without a member here.
+struct Missing<'a> {
+    entry: &'a Entry,
+    /// The row is here, but its expiry is reached.
+    is_lapsed: bool,
+}
+
+/// Compares the members of a site. Returns the entries of the list that have no member here.
+fn members<'a>(
+    here: &mut Here<'_>,
+    list: &'a MemberList,
+    site: SiteId,
+    counts: &mut Counts,
+    each: &mut dyn FnMut(&Difference) -> Result<(), ReconcileError>,
+) -> Result<Vec<Missing<'a>>, ReconcileError> {
+    let mut listed = list.of_site(site).iter().peekable();
+    let (mut missing, mut after) = (Vec::new(), None);
+    loop {
+        // Also those whose expiry is reached and who are not moved yet.
+        let page = here.reader.members_page(Some(site.get()), after, i64::MIN)?;
+        for row in &page {
+            while let Some(entry) = listed.next_if(|entry| entry.key < row.key) {
+                missing.push(Missing { entry, is_lapsed: false });
+            }
+            let entry = listed.next_if(|entry| entry.key == row.key);
+            if row.expire_at.is_some_and(|instant| instant <= here.now) {
+                missing.extend(entry.map(|entry| Missing { entry, is_lapsed: true }));
+                continue;
+            }
+            counts.members += 1;
+            match entry {
+                _ if here.changed.contains(&row.key) => counts.changed += 1,
+                Some(entry) => differences(list, entry, row, counts, each)?,
+                None => {
+                    counts.not_there += 1;
+                    let name = Some(row.username.clone());
+                    each(&Difference { key: row.key, name, kind: Kind::NotThere })?;
+                }
+            }
+        }
+        let Some(last) = page.last() else { break };
+        after = Some(last.key);
+        if !(here.go_on)() {
+            return Err(ReconcileError::Stopped);
+        }
+    }
+    missing.extend(listed.map(|entry| Missing { entry, is_lapsed: false }));
+    Ok(missing)
+}
+
+/// Says of each entry without a member whether it is that of a former member.
+fn missing_here(
+    here: &mut Here<'_>,
+    list: &MemberList,
+    site: SiteId,
+    missing: Vec<Missing<'_>>,
+    counts: &mut Counts,
+    each: &mut dyn FnMut(&Difference) -> Result<(), ReconcileError>,
+) -> Result<(), ReconcileError> {
+    let changed = here.changed;
+    let mut say = |entry: &Entry, is_former: bool| {
+        if changed.contains(&entry.key) {
+            counts.changed += 1;
+            return Ok(());
+        }
+        counts.not_here += 1;
+        counts.not_here_former += u64::from(is_former);
+        let has_credential = list.secret(entry).is_some();
+        let kind = Kind::NotHere { is_former, has_credential };
+        each(&Difference { key: entry.key, name: list.name(entry), kind })
+    };
+    let mut missing = missing.into_iter().peekable();
+    let mut after = None;
+    while missing.peek().is_some() {
+        let page = here.reader.formers_page(Some(site.get()), after)?;
+        for former in &page {
+            let key = former.member.key;
+            while let Some(missing) = missing.next_if(|missing| missing.entry.key < key) {
+                say(missing.entry, missing.is_lapsed)?;
+            }
+            if let Some(missing) = missing.next_if(|missing| missing.entry.key == key) {
+                say(missing.entry, true)?;
+            }
+        }
+        let Some(last) = page.last() else { break };
+        after = Some(last.member.key);
+        if !(here.go_on)() {
+            return Err(ReconcileError::Stopped);
+        }
+    }
+    missing.try_for_each(|missing| say(missing.entry, missing.is_lapsed))
+}
+
+/// The differences of a member who is in both.
+fn differences(
+    list: &MemberList,
+    entry: &Entry,
+    row: &Member,
+    counts: &mut Counts,
+    each: &mut dyn FnMut(&Difference) -> Result<(), ReconcileError>,
+) -> Result<(), ReconcileError> {
+    let mut say = |kind| each(&Difference { key: row.key, name: Some(row.username.clone()), kind });
+    // Two spellings of one folded form open the same login.
+    if let Some(there) = list.name(entry).filter(|name| name.folded() != row.username.folded()) {
+        counts.names += 1;
+        say(Kind::Name { there })?;
+    }
+    if let Some(there) = entry.trial.filter(|&trial| trial != row.trial) {
+        counts.trials += 1;
+        say(Kind::Trial { there })?;
+    }
+    // NATS's `expires` is what came as `expires`, or the date of an EXPIRE. A postback without one
+    // left none here, which is no difference.
+    let known = [row.expires.filter(|&instant| instant != 0), row.expire_at];
+    let is_known = known.iter().any(Option::is_some);
+    if let Some(there) = entry.expires().filter(|there| is_known && !known.contains(&Some(*there)))
+    {
+        counts.expiries += 1;
+        say(Kind::Expiry { there, here: row.expire_at.or(row.expires) })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Reads a list in JSON, row by row: an array of objects, an object on each line, an object for
+//! each memberid, or an object that has one of these in it.
+
+use std::fmt;
+use std::io::Read;
+
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use zeroize::Zeroizing;
+
+use super::error::ReconcileError;
+use super::row::{Field, RawRow, TakeRow};
+
+/// Keys under which an answer has an error in the place of the list.
+const ERRORS: [&str; 2] = ["error", "errors"];
+
+/// Reads all rows.
+pub(super) fn read(input: &mut impl Read, take: &mut TakeRow<'_>) -> Result<(), ReconcileError> {
+    let mut rows = Rows { take, number: 0, failed: None, has_error: false };
+    let mut reader = serde_json::Deserializer::from_reader(input);
+    let done = loop {
+        match Node(&mut rows).deserialize(&mut reader) {
+            Ok(Found::Row(row)) if row.get(Field::Member).is_some() => {
+                if let Err(error) = rows.take(&row) {
+                    break Err(error);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+        // More values follow where each line is one.
+        if reader.end().is_ok() {
+            break Ok(());
+        }
+    };
+    if let Some(error) = rows.failed {
+        return Err(error);
+    }
+    if rows.has_error {
+        return Err(ReconcileError::NatsError);
+    }
+    done.map_err(bad_json)
+}
+
+/// The error without its text, which may have values of the list in it.
+fn bad_json(error: serde_json::Error) -> ReconcileError {
+    let (line, column) = (error.line(), error.column());
+    let what = match error.classify() {
+        serde_json::error::Category::Io => return ReconcileError::Io(error.into()),
+        serde_json::error::Category::Eof => "it ends in the middle",
+        serde_json::error::Category::Syntax => "expected JSON",
+        serde_json::error::Category::Data => "expected an object with memberid and username",
+    };
+    ReconcileError::Json { line, column, what }
+}
+
+/// Where rows go.
+struct Rows<'a, 'b> {
+    take: &'a mut TakeRow<'b>,
+    number: u64,
+    /// Why a row was not taken. The reader then ends with an error of its own.
+    failed: Option<ReconcileError>,
+    has_error: bool,
+}
+
+impl Rows<'_, '_> {
+    fn take(&mut self, row: &RawRow) -> Result<(), serde_json::Error> {
+        self.number += 1;
+        (self.take)(row, self.number).map_err(|error| {
+            self.failed = Some(error);
+            serde_json::Error::custom("a row was not taken")
+        })
+    }
+}
+
+/// What a value is.
+enum Found {
+    /// A text, a number, or nothing.
+    Text(Zeroizing<String>),
+    /// An object without rows in it.
+    Row(RawRow),
+    /// A list, whose rows were taken.
+    Rows,
+}
+
+/// Any value, at any depth.
+struct Node<'r, 'a, 'b>(&'r mut Rows<'a, 'b>);
+
+impl<'de> DeserializeSeed<'de> for Node<'_, '_, '_> {
+    type Value = Found;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Found, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+fn text<E>(value: impl ToString) -> Result<Found, E> {
+    Ok(Found::Text(Zeroizing::new(value.to_string())))
+}
+
+impl<'de> Visitor<'de> for Node<'_, '_, '_> {
+    type Value = Found;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of members")
+    }
+
+    fn visit_unit<E>(self) -> Result<Found, E> {
+        text("")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Found, E> {
+        text(u8::from(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Found, E> {
+        text(value)
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Found, E> {
+        text(value)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Found, E> {
+        text(value)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Found, E> {
+        text(value)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Found, A::Error> {
+        let refused = |error| A::Error::custom(error);
+        while let Some(found) = seq.next_element_seed(Node(&mut *self.0))? {
+            match found {
+                Found::Row(row) => self.0.take(&row).map_err(refused)?,
+                Found::Text(_) => return Err(A::Error::custom("no object")),
+                Found::Rows => {}
+            }
+        }
+        Ok(Found::Rows)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
+        let (mut row, mut has_rows, mut is_row) = (RawRow::default(), false, false);
+        while let Some(key) = map.next_key::<String>()? {
+            let field = Field::of(&key);
+            is_row |= field == Some(Field::Member);
+            if is_row && field.is_none() {
+                // More about the member, which may be nested.
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            match map.next_value_seed(Node(&mut *self.0))? {
+                Found::Text(text) => match field {
+                    Some(field) => row.put(field, &text),
+                    None => {
+                        self.0.has_error |= ERRORS.contains(&key.as_str()) && !text.is_empty();
+                    }
+                },
+                Found::Row(mut found) => {
+                    // An object for each memberid, which is its key.
+                    if found.get(Field::Member).is_none() && found.get(Field::Username).is_some() {
+                        found.put(Field::Member, &key);
+                    }
+                    if found.get(Field::Member).is_some() {
+                        has_rows = true;
+                        self.0.take(&found).map_err(A::Error::custom)?;
+                    } else {
+                        self.0.has_error |= ERRORS.contains(&key.as_str());
+                    }
+                }
+                Found::Rows => has_rows = true,
+            }
+        }
+        Ok(if has_rows { Found::Rows } else { Found::Row(row) })
+    }
+}

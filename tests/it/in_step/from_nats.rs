@@ -1,0 +1,199 @@
+//! `reconcile --from-nats`, and `serve --reconcile-every`: the list comes from NATS's REST API.
+
+use super::Scene;
+use crate::authstrings::nats::{Day, Nats};
+use crate::commands::{Ran, run_with_key};
+use crate::support::{ENGINES, EngineKind, eventually};
+
+const KEY: &str = "44b5498dbcb481a0d00b404c0169af62";
+
+fn json(body: &str) -> Day {
+    Day::Answer(200, "application/json", body.into())
+}
+
+/// A page of JSON with these members of site 1.
+fn page(members: std::ops::RangeInclusive<i64>) -> Day {
+    let row = |member| {
+        format!("{{\"memberid\":\"{member}\",\"siteid\":\"1\",\"username\":\"m{member}\"}}")
+    };
+    json(&format!("[{}]", members.map(row).collect::<Vec<_>>().join(",")))
+}
+
+/// A service with m1, m2 and m3 on site 1.
+fn scene(engine: EngineKind) -> Option<Scene> {
+    let scene = Scene::on(engine, &[])?;
+    let add = |member| {
+        format!("action=ADD&siteid=1&memberid={member}&username=m{member}&password=secret")
+    };
+    scene.post(&[&add(1), &add(2), &add(3)]);
+    Some(scene)
+}
+
+fn reconcile(scene: &Scene, nats: &Nats, more: &[&str]) -> Ran {
+    let (data, url) = (scene.data(), nats.url());
+    let mut args = vec!["reconcile", "--from-nats", "--data-dir", data.to_str().unwrap()];
+    args.extend(["--nats-url", &url, "--nats-api-username", "userman"]);
+    args.extend(scene.flags.iter().map(String::as_str));
+    args.extend(more);
+    let mut ran = run_with_key(KEY, &args);
+    let is_warning = |line: &&str| line.contains("the URL of --database has a password");
+    ran.err =
+        ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
+    ran
+}
+
+fn failed(scene: &Scene, days: Vec<Day>, said: &str) {
+    let nats = Nats::with(days);
+    for more in [&[][..], &["--apply", "--allow-many"]] {
+        let ran = reconcile(scene, &nats, more);
+        ran.ended(1, &format!("nats-userman: {}: {said}\n", nats.url()));
+        assert_eq!(ran.out, "");
+        nats.asked.lock().unwrap().clear();
+    }
+    assert_eq!(scene.app.rows("SELECT count(*) FROM member_auth"), ["3"]);
+}
+
+#[test]
+fn the_list_is_asked_for_site_by_site_and_page_by_page_and_each_page_begins_with_the_last_member() {
+    for engine in ENGINES {
+        let Some(scene) = scene(engine) else { continue };
+        let nats = Nats::with(vec![page(1..=2), page(2..=3), page(3..=3)]);
+        let ran = reconcile(&scene, &nats, &[]);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{engine:?}: {}", ran.out);
+        assert!(ran.out.starts_with("3 members compared with 3 active members of the list: 0"));
+        let asked = nats.asked();
+        let lines: Vec<&str> = asked.iter().filter_map(|request| request.lines().next()).collect();
+        let line = |start| {
+            format!(
+                "GET /api/member/searchinfo?status=1&siteid=1&orderby=memberid&start={start}&\
+                 count=1000 HTTP/1.1"
+            )
+        };
+        assert_eq!(lines, [line(0), line(1), line(2)], "{engine:?}");
+        assert!(asked[0].to_lowercase().contains(&format!("api-key: {KEY}\r\n")));
+    }
+}
+
+#[test]
+fn a_nats_without_pages_gives_the_whole_list_as_csv_or_json() {
+    let scene = scene(EngineKind::Sqlite).unwrap();
+    let csv = "memberid,siteid,username,status\n1,1,m1,1\n2,1,m2,1\n3,1,m3,1\n";
+    for day in [Day::Answer(200, "text/html", csv.into()), page(1..=3)] {
+        let nats = Nats::with(vec![day]);
+        let ran = reconcile(&scene, &nats, &[]);
+        assert_eq!((ran.code, nats.asked().len()), (Some(0), 2), "{}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn the_later_name_of_the_resource_is_tried_where_the_older_one_is_not_found() {
+    let scene = scene(EngineKind::Sqlite).unwrap();
+    let nats =
+        Nats::with(vec![Day::Answer(404, "text/html", "no".into()), page(1..=3), page(3..=3)]);
+    let ran = reconcile(&scene, &nats, &[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(nats.asked()[1].starts_with("GET /api/member/search?status=1&"));
+    assert!(nats.asked()[2].starts_with("GET /api/member/search?status=1&"));
+}
+
+#[test]
+fn what_is_no_whole_list_is_one_line_and_nothing_is_applied() {
+    let scene = scene(EngineKind::Sqlite).unwrap();
+    failed(
+        &scene,
+        vec![page(1..=2), page(3..=3)],
+        "NATS's list has changed between two pages (at member 2 of site 1): try again, when fewer \
+         members change",
+    );
+    failed(
+        &scene,
+        vec![page(1..=2), json("[]")],
+        "NATS's list has changed between two pages (at member 2 of site 1): try again, when fewer \
+         members change",
+    );
+    failed(
+        &scene,
+        vec![page(1..=25)],
+        "NATS answered with the same 25 members for each page, so this version has no pages that \
+         this program knows: export the list to a file and give that file",
+    );
+    let empty = "the list has no active member of site 1, which is more likely a mistake than the \
+                 truth: get the list again, or leave the site out";
+    failed(&scene, vec![json("[]")], empty);
+    failed(&scene, vec![json("")], empty);
+    failed(
+        &scene,
+        vec![json("[{\"memberid\":1,\"siteid\":2,\"username\":\"x\"}]")],
+        "NATS answered with a member of site 2 when it was asked for site 1: this version has no \
+         list of one site: export the list to a file and give that file",
+    );
+    failed(
+        &scene,
+        vec![json("[{\"memberid\":1,\"siteid\":1,\"username\":\"m1\"},{\"mem")],
+        "the list cannot be read at line 1, column 48: it ends in the middle; get a whole list and \
+         try again",
+    );
+    failed(
+        &scene,
+        vec![json("{\"error\":\"Invalid key\"}")],
+        "NATS answered with an error instead of a list: the account may not use this resource, or \
+         this address is not in NATS's Admin API Allowed IPs",
+    );
+    failed(
+        &scene,
+        vec![Day::Redirect("https://elsewhere.example.com/".into())],
+        "NATS answered with status 302, a redirect: set the URL that it leads to, mostly https:// \
+         instead of http://",
+    );
+    failed(
+        &scene,
+        vec![Day::Answer(403, "text/html", "no".into())],
+        "NATS answered with status 403: api-key or api-username is wrong, the account may not use \
+         the REST API, or this address is not in NATS's Admin API Allowed IPs",
+    );
+    failed(
+        &scene,
+        vec![Day::Answer(200, "text/html", "Access denied".into())],
+        "NATS answered with something other than JSON: the REST API is switched off, or the URL is \
+         not NATS's",
+    );
+    // The connection ends within a page.
+    let nats = Nats::with(vec![Day::Half]);
+    let ran = reconcile(&scene, &nats, &["--apply"]);
+    let said = format!("nats-userman: {}: ", nats.url());
+    assert!(ran.code == Some(1) && ran.err.starts_with(&said), "{}", ran.err);
+}
+
+#[test]
+fn without_nats_in_the_settings_the_command_says_what_is_needed() {
+    let scene = scene(EngineKind::Sqlite).unwrap();
+    scene.run(&["reconcile", "--from-nats"]).ended(
+        2,
+        "nats-userman: --from-nats: expected --nats-url, --nats-api-username and --nats-api-key \
+         beside it\n",
+    );
+}
+
+#[test]
+fn the_service_compares_by_itself_and_a_silent_nats_delays_neither_postbacks_nor_the_stop() {
+    let nats = Nats::with(vec![page(1..=3), page(3..=3), Day::Silence]);
+    let url = nats.url();
+    let mut flags = vec!["--nats-url", &url, "--nats-api-username", "userman"];
+    flags.extend(["--nats-api-key", KEY, "--reconcile-every", "1h"]);
+    let scene = Scene::on(EngineKind::Sqlite, &flags).unwrap();
+    let add = |member| {
+        format!("action=ADD&siteid=1&memberid={member}&username=m{member}&password=secret")
+    };
+    scene.post(&[&add(1), &add(2), &add(3)]);
+    assert_eq!(nats.asked().len(), 0, "not at the start");
+    scene.app.set_unix(super::LONG_AGO + 601);
+    eventually("it has compared", || nats.asked().len() == 2);
+    scene.app.set_unix(super::LONG_AGO + 2 * 3_600);
+    eventually("it asks again after an hour, and gets no answer", || nats.asked().len() == 3);
+    scene.post(&[&add(4)]);
+    assert_eq!(scene.app.rows("SELECT count(*) FROM member_auth"), ["4"]);
+    assert_eq!(scene.app.rows("SELECT count(*) FROM journal WHERE source <> 'nats'"), ["0"]);
+    let began = std::time::Instant::now();
+    drop(scene.app.stop());
+    assert!(began.elapsed() < crate::support::PATIENCE, "the stop waits for NATS");
+}

@@ -1,0 +1,417 @@
+//! `reconcile FILE`: what differs from NATS's list, and what `--apply` mends.
+
+use std::fs;
+
+use super::Scene;
+use crate::commands::Ran;
+use crate::support::{ENGINES, EngineKind};
+
+/// bob (1), ann (2, trial), cleo (3, deleted) and dora (4) of site 1; eve (1) of site 2.
+const MEMBERS: [&str; 6] = [
+    "action=ADD&siteid=1&memberid=1&username=bob&password=secret&expires=1700000000",
+    "action=ADD&siteid=1&memberid=2&username=ann&password=secret&trial=1",
+    "action=ADD&siteid=1&memberid=3&username=cleo&password=secret",
+    "action=ADD&siteid=1&memberid=4&username=dora&password=secret",
+    "action=ADD&siteid=2&memberid=1&username=eve&password=secret",
+    "action=DELETE&siteid=1&memberid=3",
+];
+
+fn scene(engine: EngineKind) -> Option<Scene> {
+    let scene = Scene::on(engine, &[])?;
+    scene.post(&MEMBERS);
+    scene.app.harden();
+    Some(scene)
+}
+
+fn sqlite() -> Scene {
+    scene(EngineKind::Sqlite).unwrap()
+}
+
+/// The names of the members of site 1, and whether they are on trial.
+fn members(scene: &Scene) -> Vec<String> {
+    let name =
+        scene.app.rows("SELECT username FROM member_auth WHERE siteid = 1 ORDER BY memberid");
+    let trial = scene.app.rows("SELECT trial FROM member_auth WHERE siteid = 1 ORDER BY memberid");
+    name.iter().zip(trial).map(|(name, trial)| format!("{name} {trial}")).collect()
+}
+
+/// The actions that operators have done so far.
+fn operators(scene: &Scene) -> Vec<String> {
+    scene.app.rows(
+        "SELECT CONCAT(action, ' ', memberid) FROM journal WHERE source = 'operator' ORDER BY id",
+    )
+}
+
+fn reconcile(scene: &Scene, list: &str, more: &[&str]) -> Ran {
+    let file = scene.write("list", list);
+    scene.run(&[&["reconcile", file.as_str()], more].concat())
+}
+
+const ALL_DIFFER: &str = "Member ID,username,SITEID,status,trial,expires,cryptpass,extra\n\
+                          1,rob,1,1,0,1800000000,,x\n\
+                          2,ANN,1,1,0,0,,x\n\
+                          3,cleo,1,1,1,,,x\n\
+                          5,new,1,1,0,,41R19prsa7NLQ,x\n\
+                          6,bare,1,1,0,,,x\n\
+                          7,gone,1,2,0,,,x\n";
+
+const REPORT: &str = "member 1 \"bob\" of site 1: NATS has the name \"rob\"\n\
+    member 1 \"bob\" of site 1: NATS has the expiry 2027-01-15T08:00:00Z, here it is \
+    2023-11-14T22:13:20Z\n\
+    member 2 \"ann\" of site 1: NATS has trial 0, here it is 1\n\
+    member 4 \"dora\" of site 1: here, not active at NATS\n\
+    member 3 \"cleo\" of site 1: active at NATS, not here; a former member, whom --apply \
+    restores\n";
+
+const COUNTS: &str = "3 members compared with 5 active members of the list: 3 active at NATS and \
+                      not here (1 of them former members), 1 here and not active at NATS, 1 with \
+                      another name, 1 with another trial flag, 1 with another expiry; 1 not active \
+                      in the list";
+
+#[test]
+fn each_difference_is_a_line_and_nothing_is_changed_on_every_engine() {
+    for engine in ENGINES {
+        let Some(scene) = scene(engine) else { continue };
+        let before = members(&scene);
+        let ran = reconcile(&scene, ALL_DIFFER, &[]);
+        ran.ended(
+            1,
+            "nats-userman: 6 differences found: see above; --apply mends what can be mended\n",
+        );
+        let never = "active at NATS, not here, and never was; import them with a password or a \
+                     cryptpass";
+        let rest = format!(
+            "member 5 \"new\" of site 1: {never}\nmember 6 \"bare\" of site 1: {never}\n{COUNTS}\n"
+        );
+        assert_eq!(ran.out, format!("{REPORT}{rest}"), "{engine:?}");
+        assert_eq!(members(&scene), before);
+        assert_eq!(operators(&scene), [""; 0]);
+    }
+}
+
+#[test]
+fn apply_mends_by_postbacks_of_the_operator_and_a_second_run_finds_only_what_cannot_be_mended() {
+    for engine in ENGINES {
+        let Some(scene) = scene(engine) else { continue };
+        assert_eq!(members(&scene), ["bob 0", "ann 1", "dora 0"]);
+        let ran = reconcile(&scene, ALL_DIFFER, &["--apply", "--allow-many"]);
+        ran.ended(1, "nats-userman: 1 difference could not be mended: see above\n");
+        let adds = "member 5 \"new\" of site 1: active at NATS, not here; --apply adds them with \
+                    the credential of the list\n";
+        let bare = "member 6 \"bare\" of site 1: active at NATS, not here, and never was; import \
+                    them with a password or a cryptpass\n";
+        let mended = "; 5 mended, 1 could not be mended, 0 had changed meanwhile\n";
+        assert_eq!(ran.out, format!("{REPORT}{adds}{bare}{COUNTS}{mended}"), "{engine:?}");
+        assert_eq!(members(&scene), ["rob 0", "ann 0", "cleo 1", "new 0"], "{engine:?}");
+        let mut done = operators(&scene);
+        done.sort();
+        assert_eq!(done, ["ACTIVATE 3", "CHANGE 1", "CHANGE 2", "DELETE 4", "MANUALADD 5"]);
+        scene.app.harden();
+        assert!(scene.app.opens(1, 3, "secret") && scene.app.opens(1, 5, "testtest"));
+
+        // The operator's own records are changes since the list was made, so another list.
+        let list = "memberid,username,siteid\n1,rob,1\n2,ann,1\n3,cleo,1\n5,new,1\n6,bare,1\n";
+        let again = reconcile(&scene, list, &["--list-time", "2030-01-01"]);
+        again.ended(
+            1,
+            "nats-userman: 1 difference found: see above; --apply mends what can be mended\n",
+        );
+        assert!(again.out.starts_with("member 6 \"bare\" of site 1: "), "{}", again.out);
+    }
+}
+
+#[test]
+fn a_list_that_agrees_is_exit_code_0_whatever_its_form() {
+    let scene = sqlite();
+    let counts = "3 members compared with 3 active members of the list: 0 active at NATS and not \
+                  here (0 of them former members), 0 here and not active at NATS, 0 with another \
+                  name, 0 with another trial flag, 0 with another expiry\n";
+    let rows = [(1, "bob", 0), (2, "ann", 1), (4, "dora", 0)];
+    let object = |(member, name, trial): &(i64, &str, i64)| {
+        format!(
+            "{{\"memberid\":\"{member}\",\"username\":\"{name}\",\"siteid\":1,\"trial\":{trial},\
+             \"password\":\"clear\",\"custom\":{{\"memberid\":\"99\"}},\"tags\":[1,[2]]}}"
+        )
+    };
+    let objects: Vec<String> = rows.iter().map(object).collect();
+    let by_id: Vec<String> = rows
+        .iter()
+        .map(|(member, name, _)| format!("\"{member}\":{{\"username\":\"{name}\",\"siteid\":1}}"))
+        .collect();
+    let by_id = by_id.join(",");
+    for list in [
+        "memberid,username,siteid\n1,bob,1\n2,ann,1\n4,dora,1\n".into(),
+        "\u{feff}\"memberid\",\"username\",\"siteid\"\r\n\"1\",\"bob\",\"1\"\r\n2,ann,1\r\n4,dora,1"
+            .into(),
+        // The same member twice.
+        "memberid,username,siteid\n1,bob,1\n2,ann,1\n4,dora,1\n1,bob,1\n".into(),
+        format!("[{}]", objects.join(",")),
+        format!(" \n[\n{}\n]\n", objects.join(",\n")),
+        objects.join("\n"),
+        format!("{{\"result\":[{}]}}", objects.join(",")),
+        format!("{{\"total\":3,\"data\":{{\"members\":[{}]}}}}", objects.join(",")),
+        format!("{{{by_id}}}"),
+        format!("{{\"result\":{{{by_id}}},\"error\":\"\"}}"),
+    ] {
+        let ran = reconcile(&scene, &list, &[]);
+        assert_eq!(ran.printed(), counts, "{list}");
+    }
+}
+
+#[test]
+fn a_list_that_is_none_is_one_line_and_changes_nothing() {
+    let scene = sqlite();
+    let before = members(&scene);
+    let again = "; get a whole list and try again";
+    let empty = "the list has no active member, which is more likely a mistake than the truth: get \
+                 the list again";
+    let table = [
+        ("", empty.to_owned()),
+        ("[]", empty.into()),
+        ("{}", empty.into()),
+        ("null", empty.into()),
+        ("{\"result\":[]}", empty.into()),
+        ("memberid,username,siteid\n", empty.into()),
+        ("memberid,username,siteid,status\n1,bob,1,2\n", empty.into()),
+        (
+            "{\"error\":\"Invalid key 44b5498d\"}",
+            "NATS answered with an error instead of a list: the account may not use this resource, \
+             or this address is not in NATS's Admin API Allowed IPs"
+                .into(),
+        ),
+        (
+            "<!DOCTYPE html><p>No",
+            "expected CSV with a header line or JSON, found HTML or XML".into(),
+        ),
+        (
+            "name,id\nbob,1\n",
+            "the list has no column `memberid`: name it so in the header line".into(),
+        ),
+        (
+            "memberid,siteid\n1,1\n",
+            "the list has no column `username`: name it so in the header line".into(),
+        ),
+        (
+            "memberid,username,Member_ID\n1,bob,1\n",
+            "the list has two columns `Member_ID`: remove one".into(),
+        ),
+        (
+            "memberid,username\n1,bob\n",
+            "the list does not say the site of its members: give one with --site".into(),
+        ),
+        (
+            "memberid,username,siteid\n1,bob,1\n2,an",
+            format!("the list cannot be read at line 3: expected 3 values, found 2{again}"),
+        ),
+        (
+            "[{\"memberid\":1,\"username\":\"bob\",\"siteid\":1},{\"memberid\":2,\"usern",
+            format!("the list cannot be read at line 1, column 64: it ends in the middle{again}"),
+        ),
+        (
+            "[{\"memberid\":1,\"username\":\"bob\",\"siteid\":1},5]",
+            format!(
+                "the list cannot be read at line 1, column 46: expected an object with memberid \
+                 and username{again}"
+            ),
+        ),
+        (
+            "{\"a\":tru}",
+            format!("the list cannot be read at line 1, column 9: expected JSON{again}"),
+        ),
+    ];
+    for (list, said) in table {
+        for more in [&[][..], &["--apply", "--allow-many"]] {
+            let ran = reconcile(&scene, list, more);
+            let place = scene.file("list");
+            ran.ended(1, &format!("nats-userman: {}: {said}\n", place.display()));
+            assert_eq!(ran.out, "", "{list}");
+        }
+    }
+    let endless = format!("memberid,username,siteid\n1,{},1\n", "x".repeat(2 << 20));
+    reconcile(&scene, &endless, &[]).ended(
+        1,
+        &format!(
+            "nats-userman: {}: cannot read the list: a row has more than 1048576 bytes\n",
+            scene.file("list").display()
+        ),
+    );
+    assert_eq!(members(&scene), before);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_named_without_its_values_and_then_nothing_is_applied() {
+    let scene = sqlite();
+    let before = members(&scene);
+    let list = "memberid,username,siteid,trial\nhunter2,bob,1,0\n2,ann,1,1\n4,dora,x,0\n\
+                5,\u{200b},1,0\n,bob,1,0\n2,anna,1,1\n";
+    let refused = "line 2: memberid: expected a number from 1 to 9223372036854775807, found 7 \
+                   other bytes; correct it and run reconcile again\n\
+                   line 4: siteid: expected a number from 1 to 9223372036854775807, found 1 other \
+                   bytes; correct it and run reconcile again\n\
+                   line 5: username: expected 1 to 255 bytes without control characters, found 3 \
+                   other bytes; correct it and run reconcile again\n\
+                   line 6: memberid: expected a number from 1 to 9223372036854775807, found \
+                   nothing; correct it and run reconcile again\n\
+                   line 7: member 2 of site 1: expected one row, found another one with other \
+                   values (3); correct it and run reconcile again\n";
+    let ran = reconcile(&scene, list, &[]);
+    ran.ended(
+        1,
+        "nats-userman: 5 rows of the list cannot be read: see above; correct the list and run \
+         reconcile again\n",
+    );
+    assert!(ran.out.starts_with(refused), "{}", ran.out);
+    let ran = reconcile(&scene, list, &["--apply", "--allow-many"]);
+    ran.ended(
+        1,
+        "nats-userman: 5 rows of the list cannot be read, so it may lack members: nothing was \
+         changed; correct the list first\n",
+    );
+    assert!(!ran.out.contains("hunter2"), "{}", ran.out);
+    assert_eq!(members(&scene), before);
+}
+
+#[test]
+fn half_a_list_removes_nobody_without_a_second_flag() {
+    let scene = sqlite();
+    let half = "memberid,username,siteid\n1,bob,1\n";
+    let refused = |ran: &Ran, limit: &str, most: &str| {
+        ran.ended(
+            1,
+            &format!(
+                "nats-userman: 2 members would be changed, and --max-changes {limit} allows \
+                 {most}: nothing was changed; check the list, then add --allow-many\n"
+            ),
+        );
+    };
+    refused(&reconcile(&scene, half, &["--apply"]), "2%", "1");
+    refused(&reconcile(&scene, half, &["--apply", "--max-changes", "1"]), "1", "1");
+    refused(&reconcile(&scene, half, &["--apply", "--max-changes", "40%"]), "40%", "1");
+    let dry = reconcile(&scene, half, &["--apply", "--max-changes", "2", "--dry-run"]);
+    assert!(dry.out.contains("2 members would be changed; nothing was changed\n"), "{}", dry.out);
+    dry.ended(0, "");
+    // The last line may be cut off, too.
+    let cut = "memberid,username,siteid\n1,bob,1\n2,ann,1";
+    reconcile(&scene, cut, &["--apply", "--allow-many"]).ended(
+        1,
+        "nats-userman: the list does not end with a line break, so it may be cut off: nothing was \
+         changed; get a whole list\n",
+    );
+    assert_eq!(members(&scene), ["bob 0", "ann 1", "dora 0"]);
+    assert_eq!(operators(&scene), [""; 0]);
+    let mended = reconcile(&scene, half, &["--apply", "--max-changes", "2"]);
+    mended.ended(0, "");
+    assert_eq!(members(&scene), ["bob 0"]);
+}
+
+#[test]
+fn who_has_changed_since_the_list_was_made_is_left_alone() {
+    let scene = sqlite();
+    let list = "memberid,username,siteid\n1,bob,1\n2,ann,1\n";
+    // The records are of 2020-09-13.
+    for (time, left_out) in [("2020-09-13 12:26:40", "4"), ("1600000001", "0")] {
+        let ran = reconcile(&scene, list, &["--list-time", time]);
+        let says = ran.out.contains("changed since and left out");
+        assert_eq!(says, left_out != "0", "{time}: {}", ran.out);
+        assert_eq!(ran.out.contains("\"dora\""), left_out == "0", "{time}: {}", ran.out);
+    }
+    reconcile(&scene, list, &["--apply", "--list-time", "1600000001"]).ended(
+        1,
+        "nats-userman: the list is of 2020-09-13T12:26:41Z: --apply mends by a list of the last \
+         day; get a new one\n",
+    );
+    let future = reconcile(&scene, list, &["--apply", "--list-time", "2999-01-01"]);
+    future.ended(
+        2,
+        "nats-userman: --list-time: expected a time in the past, found 2999-01-01T00:00:00Z\n",
+    );
+    let pipe = scene.run(&["reconcile", "-", "--apply"]);
+    pipe.ended(
+        2,
+        "nats-userman: --list-time: expected it beside --apply, as the input is no file whose time \
+         says when NATS made the list\n",
+    );
+    assert_eq!(members(&scene), ["bob 0", "ann 1", "dora 0"]);
+}
+
+#[test]
+fn only_the_sites_of_the_list_or_those_that_are_named_are_compared() {
+    let scene = sqlite();
+    let both = "memberid,username,siteid\n1,bob,1\n2,ann,1\n4,dora,1\n1,eva,2\n9,x,3\n";
+    let ran = reconcile(&scene, both, &["--site", "2"]);
+    assert!(ran.out.starts_with("member 1 \"eve\" of site 2: NATS has the name \"eva\"\n"));
+    assert!(
+        ran.out.ends_with(
+            "1 with another name, 0 with another trial flag, 0 with another \
+                               expiry; 4 of other sites\n"
+        ),
+        "{}",
+        ran.out
+    );
+    let without = "memberid,username\n1,eve\n";
+    reconcile(&scene, without, &["--site", "2"]).ended(0, "");
+    reconcile(&scene, both, &["--site", "2", "--site", "4"]).ended(
+        1,
+        &format!(
+            "nats-userman: {}: the list has no active member of site 4, which is more likely a \
+             mistake than the truth: get the list again, or leave the site out\n",
+            scene.file("list").display()
+        ),
+    );
+}
+
+#[test]
+fn a_name_that_another_member_holds_is_a_refused_change_and_the_others_are_made() {
+    let scene = sqlite();
+    // bob and ann have changed their names with each other: neither name is free.
+    let list = "memberid,username,siteid,trial\n1,ann,1,0\n2,bob,1,1\n4,dora,1,1\n";
+    let ran = reconcile(&scene, list, &["--apply", "--allow-many"]);
+    ran.ended(1, "nats-userman: 2 differences could not be mended: see above\n");
+    for said in [
+        "member 1 of site 1 is not mended: ERROR|username \"ann\" is held by member 2 of site 1, \
+         nothing was changed for member 1\n",
+        "member 2 of site 1 is not mended: ERROR|username \"bob\" is held by member 1 of site 1, \
+         nothing was changed for member 2\n",
+    ] {
+        assert!(ran.out.contains(said), "{}", ran.out);
+    }
+    assert_eq!(members(&scene), ["bob 0", "ann 1", "dora 1"]);
+}
+
+#[test]
+fn json_lines_have_the_differences_and_then_the_counts() {
+    let scene = sqlite();
+    let ran = reconcile(&scene, ALL_DIFFER, &["--json"]);
+    let lines: Vec<serde_json::Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = lines.iter().filter_map(|line| line["difference"].as_str()).collect();
+    assert_eq!(kinds, ["name", "expiry", "trial", "not_there", "not_here", "not_here", "not_here"]);
+    assert_eq!(lines[0]["nats"], "rob");
+    assert_eq!(lines[4]["former_member"], true);
+    let counts = lines.last().unwrap();
+    assert_eq!((&counts["not_here"], &counts["members"]), (&3.into(), &3.into()));
+    assert_eq!(counts["mended"], serde_json::Value::Null);
+}
+
+#[test]
+fn what_was_mended_is_the_same_after_a_replay_of_the_journal() {
+    let scene = sqlite();
+    reconcile(&scene, ALL_DIFFER, &["--apply", "--allow-many"]);
+    scene.app.harden();
+    let journal = scene.run(&["journal", "--json"]).printed();
+    let file = scene.write("journal.jsonl", &journal);
+    let new = scene.file("new");
+    fs::create_dir(&new).unwrap();
+    fs::copy(scene.data().join("seal.key"), new.join("seal.key")).unwrap();
+    let replayed = crate::commands::run_on(&new, &["replay", "--journal", &file]);
+    assert_eq!(replayed.code, Some(0), "{replayed:?}");
+    let columns = "siteid, memberid, username, password, trial, cryptpass_wrapped, login_version";
+    let rows = |path: &std::path::Path| {
+        let conn = rusqlite::Connection::open(path).unwrap();
+        crate::support::rows(
+            &conn,
+            &format!("SELECT {columns} FROM member_auth ORDER BY siteid, memberid"),
+        )
+    };
+    assert_eq!(rows(&new.join("userman.db")), rows(&scene.data().join("userman.db")));
+}
