@@ -105,6 +105,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in -d '
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s V -l version -d 'Print version'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "replay" -d 'Apply captured postbacks to the database, or send them to a URL with --to'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "try" -d 'Play NATS against a receiver at its URL with a test member, and say what is wrong'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "journal" -d 'List or export journal records'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "export" -d 'Write all members into a file, once or whenever they change: CSV, JSON lines or .htpasswd'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "reconcile" -d 'Compare the members with NATS\'s list of active members, and mend the differences'
@@ -127,6 +128,11 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l to 
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l dry-run -d 'Show replies and changes, and change nothing'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l journal -d 'The files are journals; the database must be empty'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l site -d 'siteid to send, where a receiver accepts only its own sites [default: one that NATS does not use]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l wait -d 'Seconds to wait for each answer' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l ca -d 'File with root certificates in PEM form, for a receiver whose certificate no public authority has signed' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l json -d 'Print the result as a JSON object'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l site -d 'Only this siteid' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l member -d 'Only this memberid' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l username -d 'Only this username' -r

@@ -107,6 +107,8 @@ pub enum Change {
     Update(Member),
     /// The row moves from `member_auth` to `former_member`.
     Leave(Former),
+    /// The row is deleted, in whichever of the two tables it is.
+    Erase(Key),
 }
 
 impl Change {
@@ -114,7 +116,7 @@ impl Change {
     pub fn row(&self) -> Option<&Member> {
         match self {
             Change::Insert(row) | Change::Restore(row) | Change::Update(row) => Some(row),
-            Change::None | Change::Leave(_) => None,
+            Change::None | Change::Leave(_) | Change::Erase(_) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record, with the password, of
 //! which nothing is used. It is the normal end of a membership, and members do come back, so the
 //! row is kept in `former_member`. The memberid decides: a username that now belongs to another
-//! member removes nobody else.
+//! member removes nobody else. Of the member of `try` no row is kept.
 
 use super::decision::{Change, Decision, Known, Standing};
 use super::read::Parameters;
@@ -29,12 +29,19 @@ impl Delete {
             // Also where a clock that may be wrong says that they have expired: the row must not
             // exist when the clock is right again.
             Standing::Here(row) | Standing::Lapsed(row) => {
-                let change = Change::Leave(Former::new(row.clone(), Reason::Deleted, now));
+                let change = match member.is_test() {
+                    true => Change::Erase(self.key),
+                    false => Change::Leave(Former::new(row.clone(), Reason::Deleted, now)),
+                };
                 Decision::ok(
                     change,
                     format_args!("member {member} \"{}\" removed from site {site}", row.username),
                 )
             }
+            Standing::Former(_) if member.is_test() => Decision::ok(
+                Change::Erase(self.key),
+                format_args!("the test member {member} of site {site} is not kept"),
+            ),
             Standing::Former(_) | Standing::Unknown => Decision::ok(
                 Change::None,
                 format_args!(

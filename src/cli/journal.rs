@@ -10,6 +10,7 @@ use crate::chain::chain;
 use crate::clock::{EXPIRE_EXPECTED, format_utc, parse_moment};
 use crate::config::Config;
 use crate::database;
+use crate::identity::TEST_ID;
 use crate::replay::JournalLine;
 use crate::reply::Word;
 use crate::store::{JournalFilter, Read, StoredRecord, pages};
@@ -126,8 +127,9 @@ fn one_of(
 /// A record as text: time, action, number and reply, and on a second line the source and the
 /// fields.
 pub(super) fn text(record: &StoredRecord) -> String {
+    let trial = if record.memberid == Some(TEST_ID) { ", a trial by `try`" } else { "" };
     format!(
-        "{}  {:<11} {}  {}\n    from {}: {}",
+        "{}  {:<11} {}  {}\n    from {}{trial}: {}",
         format_utc(record.at),
         record.action.as_deref().unwrap_or("-"),
         record.id,

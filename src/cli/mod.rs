@@ -5,6 +5,7 @@ mod backup;
 mod block;
 mod check_config;
 mod config;
+mod destination;
 mod doctor;
 mod export;
 mod failure;
@@ -22,6 +23,7 @@ mod set_wal_aside;
 mod sharing;
 mod signals;
 mod token;
+mod try_out;
 
 use std::path::Path;
 use std::process::exit;
@@ -113,6 +115,8 @@ enum CliCommand {
     Serve,
     /// Apply captured postbacks to the database, or send them to a URL with --to
     Replay(replay::ReplayCommand),
+    /// Play NATS against a receiver at its URL with a test member, and say what is wrong
+    Try(try_out::TryCommand),
     /// List or export journal records
     Journal(journal::JournalCommand),
     /// Write all members into a file, once or whenever they change: CSV, JSON lines or .htpasswd
@@ -234,6 +238,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         CliCommand::Serve => serve::run(&config),
         CliCommand::Replay(replay) => replay.run(&config),
+        CliCommand::Try(try_out) => try_out.run(),
         CliCommand::Journal(journal) => journal.run(&config),
         CliCommand::Export(export) => export.run(&config),
         CliCommand::Reconcile(reconcile) => reconcile.run(&config),

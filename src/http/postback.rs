@@ -14,6 +14,7 @@ use super::respond;
 use super::state::{ServerState, ThreadState};
 use crate::action::{Action, Known, Standing};
 use crate::apply::Postback;
+use crate::identity::{MemberId, SiteId};
 use crate::journal::Origin;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
@@ -111,6 +112,10 @@ fn parse(
     let rules = &shared.live.load().rules;
     let (mut postback, ignored) = Postback::read(&read.fields, rules, Origin::Nats, Some(address));
     postback.log_ignored(&ignored);
+    if postback.received.member.is_some_and(MemberId::is_test) {
+        // The operator's own trial, by `try`: no postback of NATS.
+        postback.received.origin = Origin::Operator;
+    }
     if let Some(what) = read.no_form {
         if read.fields.get("action").is_none() {
             let expected = "expected application/x-www-form-urlencoded or multipart/form-data";
@@ -147,8 +152,8 @@ async fn answer(state: &ThreadState, postback: Postback) -> (StatusCode, Reply) 
 struct LogEntry {
     id: String,
     action: &'static str,
-    site: Option<crate::identity::SiteId>,
-    member: Option<crate::identity::MemberId>,
+    site: Option<SiteId>,
+    member: Option<MemberId>,
     username: Option<String>,
     unfit_for_basic: bool,
 }

@@ -95,10 +95,9 @@ impl Access {
     /// Replaces the trusted root certificates by these, in PEM format, for a NATS with a
     /// certificate of its own. `None` if there is no certificate in the text.
     pub fn trusting(mut self, pem: &[u8]) -> Option<Self> {
-        let certificates: Vec<_> = certificates(pem).collect();
-        self.roots = Some(RootCerts::new_with_certs(&certificates));
+        self.roots = Some(certificates_of(pem)?);
         self.pem = pem.to_vec();
-        (!certificates.is_empty()).then_some(self)
+        Some(self)
     }
 
     /// NATS's URL, without a slash at its end.
@@ -387,6 +386,12 @@ fn error(error: ureq::Error) -> Error {
         ureq::Error::ConnectionFailed => Error::Unreachable("no connection".into()),
         _ => Error::Wrong(Wrong::NoHttp),
     }
+}
+
+/// The certificates of a text in PEM form as the only trusted roots. `None` if it has none.
+pub(crate) fn certificates_of(pem: &[u8]) -> Option<RootCerts> {
+    let certificates: Vec<_> = certificates(pem).collect();
+    (!certificates.is_empty()).then(|| RootCerts::new_with_certs(&certificates))
 }
 
 /// Whether the text has a certificate in PEM form.

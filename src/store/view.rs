@@ -107,6 +107,7 @@ impl View {
                 (row.key, standing_at(Standing::Here(row.clone()), moment))
             }
             Change::Leave(former) => (former.member.key, Standing::Former(former.clone())),
+            Change::Erase(key) => (*key, Standing::Unknown),
         };
         let old_name = self.row(key).map(|row| (row.username.clone(), row.holds_folded));
         match old_name {

@@ -29,6 +29,7 @@ mod slow_reader;
 mod states;
 mod stop;
 mod terminal;
+mod try_out;
 mod usage;
 mod variables;
 

@@ -48,5 +48,6 @@ fn change_word(change: &Change) -> &'static str {
         Change::Restore(_) => "restore",
         Change::Update(_) => "update",
         Change::Leave(_) => "leave",
+        Change::Erase(_) => "erase",
     }
 }

@@ -37,6 +37,7 @@ static TURN: LazyLock<Many> = LazyLock::new(|| {
 enum After<'a> {
     Here(&'a Member),
     Former(&'a Former),
+    Gone,
 }
 
 /// What a batch does to one member.
@@ -63,6 +64,7 @@ fn net_changes<'a>(outcomes: &'a [Outcome<'_>], lapsed: &[Key]) -> BTreeMap<Key,
             }
             Change::Update(row) => (row.key, After::Here(row), true, false),
             Change::Leave(former) => (former.member.key, After::Former(former), true, false),
+            Change::Erase(key) => (*key, After::Gone, true, true),
         };
         // The first change shows which rows the database has.
         changes.entry(key).and_modify(|change| change.after = after).or_insert(NetChange {
@@ -93,6 +95,8 @@ impl Mysql<'_> {
                     here.push(here_values(row));
                 }
                 After::Former(row) => former.push(former_values(row)),
+                After::Gone if change.was_former => former_gone.push(key),
+                After::Gone => {}
             }
         }
         self.delete_here(here_gone.clone())?;

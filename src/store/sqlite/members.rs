@@ -196,6 +196,12 @@ impl Sqlite<'_> {
                 self.hand_on_names(row.key.site.get())?;
             }
             Change::Leave(former) => self.save_former(former)?,
+            Change::Erase(key) => {
+                let ids = params![key.site.get(), key.member.get()];
+                self.delete_member.execute(ids)?;
+                self.delete_former.execute(ids)?;
+                self.hand_on_names(key.site.get())?;
+            }
         }
         self.has_unfolded |= outcome.change.row().is_some_and(|row| !row.holds_folded);
         self.journal.save(&outcome.record)

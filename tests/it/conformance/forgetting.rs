@@ -307,3 +307,27 @@ fn a_former_member_is_forgotten_and_a_name_goes_to_who_waits_for_it() {
         assert_eq!(holder.unwrap(), Some(key(1, 74).member));
     });
 }
+
+#[test]
+fn of_the_test_member_no_row_is_kept() {
+    on_every_engine(|database| {
+        let bob = member(1, 71, "bob");
+        for former in [false, true] {
+            database.save(vec![Change::Insert(bob.clone())]);
+            if former {
+                let gone = Former::new(bob.clone(), Reason::Expired, NOON);
+                database.save(vec![Change::Leave(gone)]);
+            }
+            database.save(vec![Change::Erase(bob.key)]);
+            assert!(matches!(database.standing(&bob), Standing::Unknown), "{former}");
+        }
+        // In one batch, and the name is free for another member of the same batch.
+        database.save(vec![
+            Change::Insert(bob.clone()),
+            Change::Erase(bob.key),
+            Change::Insert(member(1, 72, "bob")),
+        ]);
+        assert!(matches!(database.standing(&bob), Standing::Unknown));
+        assert!(matches!(database.standing(&member(1, 72, "bob")), Standing::Here(_)));
+    });
+}
