@@ -27,6 +27,9 @@ use crate::store::{
 /// How often a removal is run again because another receiver has written a record of the member at
 /// the same moment.
 const RERUNS_MAX: u32 = 3;
+/// How often the lock of the database is tried. One try waits 400 ms, and a busy service has the
+/// lock most of the time.
+const LOCK_TRIES: u32 = 25;
 
 /// The parameters of a record that have names of the member.
 const NAME_PARAMETERS: [&str; 2] = ["username", "new_username"];
@@ -142,21 +145,35 @@ pub fn forget(
 ) -> Result<Forgotten, Fault> {
     let site = person.key.site.to_string();
     let received = operator_received(&[("action", "FORGET"), ("siteid", &site)]);
+    let removal = |engine: &mut dyn Engine| {
+        let moment = now();
+        let record = Record {
+            at: moment.now,
+            received: &received,
+            moved_until: None,
+            reply: Reply::ok(format_args!("a member of site {site} was forgotten")),
+            put: Recorded::default(),
+        };
+        engine.forget(person, &record, moment.now)
+    };
     let mut reruns = 0;
     loop {
-        let done = in_transaction(engine, |engine| {
-            let moment = now();
-            let record = Record {
-                at: moment.now,
-                received: &received,
-                moved_until: None,
-                reply: Reply::ok(format_args!("a member of site {site} was forgotten")),
-                put: Recorded::default(),
-            };
-            engine.forget(person, &record, moment.now)
-        });
-        match done {
+        match when_unlocked(engine, removal) {
             Err(fault) if fault.is_of_one_row() && reruns < RERUNS_MAX => reruns += 1,
+            done => return done,
+        }
+    }
+}
+
+/// Runs work in a transaction, as soon as no other process has the lock of the database.
+fn when_unlocked(
+    engine: &mut dyn Engine,
+    work: impl Fn(&mut dyn Engine) -> Result<Forgotten, Fault>,
+) -> Result<Forgotten, Fault> {
+    let mut tries = 1;
+    loop {
+        match in_transaction(engine, &work) {
+            Err(Fault::Busy(_)) if tries < LOCK_TRIES => tries += 1,
             done => return done,
         }
     }
@@ -174,7 +191,69 @@ pub fn forget_late_notes(
     person: &Person,
 ) -> Result<Forgotten, Fault> {
     match reader.standing(person.key, i64::MIN)? {
-        Standing::Unknown => in_transaction(engine, |engine| engine.forget_notes(person)),
+        Standing::Unknown => when_unlocked(engine, |engine| engine.forget_notes(person)),
         Standing::Here(_) | Standing::Lapsed(_) | Standing::Former(_) => Ok(Forgotten::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::losing::{NOON, Scene, postback};
+    use crate::apply::transact;
+    use crate::identity::{MemberId, SiteId};
+    use crate::store::open_reader;
+
+    /// Bob (71) and ann (72).
+    fn scene() -> (Scene, Person) {
+        let scene = Scene::new();
+        let all = ["71&username=bob", "72&username=ann"]
+            .map(|who| postback(&format!("action=ADD&siteid=1&memberid={who}&password=secret")));
+        let all: Vec<_> = all.iter().collect();
+        scene.with_losing(
+            |_| (),
+            |losing| drop(transact(losing, &scene.vault, &all, || NOON).unwrap()),
+        );
+        let key = Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() };
+        let reader = open_reader(&scene.location).unwrap();
+        let person = find(&*reader, key, None, |_| ()).unwrap();
+        (scene, person)
+    }
+
+    /// What is stored, without the random part of seals.
+    fn content(scene: &Scene) -> Vec<String> {
+        let cut = |row: String| row.split("credential").next().unwrap().to_owned();
+        scene.content().into_iter().map(cut).collect()
+    }
+
+    #[test]
+    fn a_removal_whose_transaction_is_lost_at_any_step_ends_as_one_run_would() {
+        let (scene, person) = scene();
+        let before = content(&scene);
+        let (gone, steps) = scene.with_losing(
+            |_| (),
+            |losing| (forget(losing, &person, || NOON.into()).unwrap(), losing.steps),
+        );
+        assert_eq!((gone.rows, gone.records, steps), (1, 1, 3), "begin, forget, commit");
+        let after = content(&scene);
+        assert_ne!(before, after);
+        for step in 0..steps {
+            let (scene, person) = self::scene();
+            let found = scene.with_losing(
+                |losing| losing.lost_at = [step].into(),
+                |losing| forget(losing, &person, || NOON.into()).unwrap(),
+            );
+            assert_eq!(found, gone, "lost at step {step}");
+            assert_eq!(content(&scene), after, "lost at step {step}");
+        }
+        for first in 0..steps {
+            let (scene, person) = self::scene();
+            let done = scene.with_losing(
+                |losing| losing.lost_from = Some(first),
+                |losing| forget(losing, &person, || NOON.into()),
+            );
+            assert_eq!(done.unwrap_err().to_string(), "the transaction was lost");
+            assert_eq!(content(&scene), before, "lost from step {first} on");
+        }
     }
 }

@@ -266,7 +266,7 @@ fn held(config: &Config) -> String {
     let processes: Vec<String> =
         readers.iter().flatten().map(|reader| reader.process.to_string()).collect();
     let who = match processes.is_empty() {
-        true => "another process reads the database".to_owned(),
+        true => "another process uses the database".to_owned(),
         false => format!("process {} reads the database", processes.join(", ")),
     };
     format!(

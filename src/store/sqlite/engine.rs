@@ -29,6 +29,9 @@ const SELECT_HOLDER: &str =
      SELECT memberid, expire_at, 0 FROM member_auth INDEXED BY member_auth_unfolded
      WHERE username = ?3 AND siteid = ?2 AND username_folded IS NULL";
 
+/// How often a command tries to empty the WAL. A try waits for two seconds.
+const CLEAR_TRIES: u32 = 3;
+
 /// Bytes that a health probe stores. It writes 9 pages, as many as a single postback.
 const PROBE_BYTES: i64 = 8 * 4096;
 
@@ -333,7 +336,13 @@ impl Engine for Sqlite<'_> {
 
     fn clear_deleted(&mut self) -> Result<Residue, Fault> {
         // Deleted rows are zeros in their pages (`secure_delete`). The WAL has the pages of before.
-        Ok(if self.empty_wal()? { Residue::Nothing } else { Residue::Log })
+        // Beside a busy service it takes more than one try.
+        for _ in 0..CLEAR_TRIES {
+            if self.empty_wal()? {
+                return Ok(Residue::Nothing);
+            }
+        }
+        Ok(Residue::Log)
     }
 
     fn finish(&mut self) -> bool {
