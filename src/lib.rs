@@ -9,7 +9,7 @@
 //! 3. Listeners: [`http`] and [`fastcgi`], the only layer with types for requests and responses.
 //! 4. Settings: [`config`] reads flags, variables and files into the settings of the layers below.
 //! 5. Members area: [`login`], [`rest_api`], [`personal`] and [`hardening`], without HTTP.
-//! 6. Applying: [`writer`], [`replay`] and [`apply`] load, decide and save postbacks.
+//! 6. Applying: [`writer`], [`replay`], [`import`] and [`apply`] load, decide and save postbacks.
 //! 7. Store: [`store`], the only SQL.
 //! 8. Outside: [`nats_client`] and [`token_file`] use the network and files.
 //! 9. Rules: [`action`], [`journal`] and [`authstring`], without I/O, clock or SQL.
@@ -45,6 +45,7 @@ mod host_names;
 pub mod http;
 pub mod identity;
 pub mod idle;
+pub mod import;
 pub mod journal;
 pub mod key_file;
 pub mod list_file;

@@ -40,6 +40,9 @@ _nats__userman() {
             nats__userman,health)
                 cmd="nats__userman__subcmd__health"
                 ;;
+            nats__userman,import)
+                cmd="nats__userman__subcmd__import"
+                ;;
             nats__userman,journal)
                 cmd="nats__userman__subcmd__journal"
                 ;;
@@ -137,7 +140,7 @@ _nats__userman() {
 
     case "${cmd}" in
         nats__userman)
-            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help --version replay try journal export reconcile member token key block sharing authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
+            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help --version replay try import journal export reconcile member token key block sharing authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -623,6 +626,40 @@ _nats__userman() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__import)
+            opts="-h --format --map --table --site --expect-count --dry-run --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --map)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --site)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -106,6 +106,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -s h -l help -d 
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s V -l version -d 'Print version'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "replay" -d 'Apply captured postbacks to the database, or send them to a URL with --to'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "try" -d 'Play NATS against a receiver at its URL with a test member, and say what is wrong'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "import" -d 'Import members of another program from a file, also while the service runs'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "journal" -d 'List or export journal records'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "export" -d 'Write all members into a file, once or whenever they change: CSV, JSON lines or .htpasswd'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "reconcile" -d 'Compare the members with NATS\'s list of active members, and mend the differences'
@@ -133,6 +134,14 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l wait -
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l ca -d 'File with root certificates in PEM form, for a receiver whose certificate no public authority has signed' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l json -d 'Print the result as a JSON object'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l format -d 'Format of the file: csv, tsv, jsonl, htpasswd, mysql-dump or mysql-batch [default: recognised by the first line]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l map -d 'Name that a column has in the file, as in cryptpass=pass; repeatable' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l table -d 'Table of a MySQL dump, where several have members' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l site -d 'siteid of the rows that have none; rows of another site are refused' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l expect-count -d 'Import nothing unless the file has this number of rows' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l dry-run -d 'Say what would be refused and changed, and change nothing'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l json -d 'Print JSON lines: an object for each refused row, and one with the counts'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l site -d 'Only this siteid' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l member -d 'Only this memberid' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l username -d 'Only this username' -r

@@ -2,10 +2,11 @@
 //!
 //! NATS3 sends memberid, username, password, email, siteid, biller, trial (MANUALADD without
 //! email); later NATS4 sends the member's whole record. A past `expires` in that record is
-//! bookkeeping and locks nobody out. NATS may send ADD for a current member. Then the given values
+//! bookkeeping and locks nobody out. (An import is a MANUALADD of the operator, and may note an
+//! expiry.) NATS may send ADD for a current member. Then the given values
 //! are taken over, because the member has just paid and must get in.
 
-use super::decision::{Change, Decision, Known, Standing};
+use super::decision::{Change, Decision, Known, Standing, UPDATED_ON};
 use super::read::{Details, Parameters};
 use crate::identity::{Key, Username};
 use crate::member::{Credential, FIRST_LOGIN_VERSION};
@@ -31,6 +32,7 @@ impl Add {
         let mut details = parameters.details(key);
         let credential =
             details.credential.take().ok_or_else(|| parameters.credential_refusal())?;
+        details.expire_at = parameters.noted_expiry();
         Ok(Self { key, username, credential, details })
     }
 
@@ -43,8 +45,11 @@ impl Add {
         let change = match known.standing {
             Standing::Here(row) => {
                 let mut new = self.details.over(row, name);
+                if self.details.is_hashed && row.credential.stored != self.credential.stored {
+                    new.login_version += 1;
+                }
                 new.take_credential(self.credential.clone());
-                return Decision::update(row, new, "updated on");
+                return Decision::update(row, new, UPDATED_ON);
             }
             Standing::Former(former) => Change::Restore(new_row(former.member.login_version)),
             Standing::Lapsed(row) => Change::Restore(new_row(row.login_version + 1)),

@@ -2,7 +2,7 @@
 
 use crate::identity::{Key, MemberId, Username, VISIBLE_EXPECTED};
 use crate::member::{Former, Member};
-use crate::reply::{Refusal, Reply};
+use crate::reply::{Refusal, Reply, Word};
 
 /// The membership of a member.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +121,39 @@ impl Change {
     }
 }
 
+/// Ends the reply where the row had all values.
+const WAS_SO_ALREADY: &str = "was so already";
+/// In the reply to an ADD for a member who is there.
+pub(super) const UPDATED_ON: &str = "updated on";
+
+/// What an ADD that was answered OK did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// The member was not there.
+    New,
+    /// The member was there, with other values.
+    Changed,
+    /// The member was there with these values.
+    Same,
+}
+
+impl Added {
+    /// Reads it from the reply; `None` if the ADD was refused.
+    pub fn of(reply: &Reply) -> Option<Self> {
+        let sentence = reply.sentence();
+        match reply.word() {
+            Word::NotOk | Word::Error => None,
+            Word::Ok if sentence.ends_with(WAS_SO_ALREADY) => Some(Self::Same),
+            Word::Ok => {
+                // A name may contain these words too, but nothing after the number.
+                let site = sentence.rsplit_once(&format!("\" {UPDATED_ON} site "));
+                let is_end = site.is_some_and(|(_, id)| id.bytes().all(|b| b.is_ascii_digit()));
+                Some(if is_end { Self::Changed } else { Self::New })
+            }
+        }
+    }
+}
+
 /// The outcome of an action: the change and the reply.
 #[derive(Clone, Debug)]
 pub struct Decision {
@@ -155,7 +188,7 @@ impl Decision {
         let (key, name) = (new.key, &new.username);
         if *old == new {
             let reply = Reply::ok(format_args!(
-                "member {} \"{name}\" of site {} was so already",
+                "member {} \"{name}\" of site {} {WAS_SO_ALREADY}",
                 key.member, key.site
             ));
             return Self { change: Change::None, reply };

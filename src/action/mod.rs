@@ -18,10 +18,10 @@ pub use activate::Activate;
 pub use add::Add;
 pub use change::ChangeMember;
 pub use check::Check;
-pub use decision::{Change, Decision, Known, Standing};
+pub use decision::{Added, Change, Decision, Known, Standing};
 pub use delete::Delete;
 pub use expire::Expire;
-pub use read::{Details, FieldsSource, Recorded, Rules};
+pub use read::{Details, FieldsSource, Imported, Recorded, Rules};
 pub use trial_to_full::TrialToFull;
 
 use crate::clock::Moment;
@@ -197,13 +197,14 @@ impl Action {
         }
     }
 
-    /// The instant of an EXPIRE, unix seconds.
+    /// The instant of an EXPIRE, or of the expiry of an imported row, unix seconds.
     pub fn expire_at(&self) -> Option<i64> {
         match self {
             Action::Expire(expire) => Some(expire.instant),
-            Action::Add(_)
-            | Action::ManualAdd(_)
-            | Action::Activate(_)
+            Action::Add(Add { details, .. }) | Action::ManualAdd(Add { details, .. }) => {
+                details.expire_at
+            }
+            Action::Activate(_)
             | Action::TrialToFull(_)
             | Action::Change(_)
             | Action::Delete(_)

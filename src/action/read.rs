@@ -51,6 +51,19 @@ pub enum FieldsSource<'a> {
     /// A journal record: its secrets are `***`, so the record has their stored forms and the word
     /// of the reply.
     Journal(&'a Recorded, Word),
+    /// A row of another program, which the operator imports: its secrets are in their stored forms.
+    Import(&'a Imported),
+}
+
+/// What an import makes of the secrets of a row, and of the moment of its expiry.
+#[derive(Clone, Debug, Default)]
+pub struct Imported {
+    /// The credential in the form that the row stores.
+    pub credential: Option<Credential>,
+    /// SHA-256 of the session.
+    pub session: Option<SessionHash>,
+    /// When the member expires, unix seconds.
+    pub expire_at: Option<i64>,
 }
 
 /// The optional values of ADD, MANUALADD, ACTIVATE and a restoring TRIALTOFULL.
@@ -72,6 +85,11 @@ pub struct Details {
     pub expires: Option<i64>,
     /// From a journal record: the credential was another one than before.
     pub logins_ended: bool,
+    /// From an import: the credential is a hash, which cannot be compared later as a seal is.
+    /// Another one than before ends the member's logins at once.
+    pub is_hashed: bool,
+    /// From an import: when the member expires, unix seconds.
+    pub expire_at: Option<i64>,
     /// A password or cryptpass that was given and is unreadable: the reply names it.
     pub not_taken: Vec<Refusal>,
 }
@@ -106,12 +124,12 @@ impl Details {
             session: self.session,
             joined: self.joined,
             expires: self.expires,
-            expire_at: None,
+            expire_at: self.expire_at,
             login_version: login_version + i64::from(self.logins_ended),
         }
     }
 
-    /// The row with these values and this name, and without a noted expiry.
+    /// The row with these values and this name. A noted expiry goes, unless there is one here.
     pub(super) fn over(&self, row: &Member, name: Taken<'_>) -> Member {
         let mut row = row.clone();
         name.put_into(&mut row);
@@ -121,7 +139,7 @@ impl Details {
         row.session = self.session.or(row.session);
         row.joined = self.joined.or(row.joined);
         row.expires = self.expires.or(row.expires);
-        row.expire_at = None;
+        row.expire_at = self.expire_at;
         row.login_version += i64::from(self.logins_ended);
         if let Some(given) = &self.credential {
             row.take_credential(given.clone());
@@ -208,6 +226,23 @@ impl<'a> Parameters<'a> {
             joined: self.optional("joined", SECONDS_EXPECTED, seconds),
             expires: self.optional("expires", SECONDS_EXPECTED, seconds),
             logins_ended: self.recorded_end_of_logins().unwrap_or(false),
+            is_hashed: self.brings_hash(),
+            expire_at: None,
+        }
+    }
+
+    fn brings_hash(&self) -> bool {
+        let FieldsSource::Import(imported) = self.source else { return false };
+        imported.credential.as_ref().is_some_and(|given| !matches!(given.stored, Stored::Sealed(_)))
+    }
+
+    /// The expiry of an imported row, or of its record. From the wire, an ADD brings none: its
+    /// `expires` is bookkeeping.
+    pub(super) fn noted_expiry(&self) -> Option<i64> {
+        match self.source {
+            FieldsSource::Wire(_) => None,
+            FieldsSource::Journal(recorded, _) => recorded.expire_at,
+            FieldsSource::Import(imported) => imported.expire_at,
         }
     }
 
@@ -223,6 +258,9 @@ impl<'a> Parameters<'a> {
             FieldsSource::Wire(rules) => rules,
             FieldsSource::Journal(recorded, _) => {
                 return Credentials { taken: recorded.credential.clone(), not_taken: Vec::new() };
+            }
+            FieldsSource::Import(imported) => {
+                return Credentials { taken: imported.credential.clone(), not_taken: Vec::new() };
             }
         };
         let ignored_before = self.ignored.len();
@@ -272,10 +310,10 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// Whether a journal record raised login_version; `None` from the wire.
+    /// Whether a journal record raised login_version; `None` from elsewhere.
     pub(super) fn recorded_end_of_logins(&self) -> Option<bool> {
         match self.source {
-            FieldsSource::Wire(_) => None,
+            FieldsSource::Wire(_) | FieldsSource::Import(_) => None,
             FieldsSource::Journal(recorded, _) => Some(recorded.logins_ended),
         }
     }
@@ -300,6 +338,7 @@ impl<'a> Parameters<'a> {
                 Some(SessionHash(Sha256::digest(session).into()))
             }
             FieldsSource::Journal(recorded, _) => recorded.session,
+            FieldsSource::Import(imported) => imported.session,
         }
     }
 
@@ -310,8 +349,10 @@ impl<'a> Parameters<'a> {
             FieldsSource::Journal(Recorded { expire_at: Some(instant), .. }, _) => {
                 return Ok(*instant);
             }
-            // The record of a refusal: the value was unreadable then.
-            FieldsSource::Journal(..) => return Err(Refusal::missing("expire", EXPIRE_EXPECTED)),
+            // The record of a refusal: the value was unreadable then. An import brings no EXPIRE.
+            FieldsSource::Journal(..) | FieldsSource::Import(_) => {
+                return Err(Refusal::missing("expire", EXPIRE_EXPECTED));
+            }
         };
         for name in ["expire", "expires"] {
             let Some(value) = self.text(name) else { continue };

@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod failure;
 mod health;
+mod import;
 mod journal;
 mod key;
 mod member;
@@ -17,6 +18,7 @@ mod migrate_store;
 mod progress;
 mod reconcile;
 mod replay;
+mod report;
 mod restore;
 mod serve;
 mod set_wal_aside;
@@ -117,6 +119,8 @@ enum CliCommand {
     Replay(replay::ReplayCommand),
     /// Play NATS against a receiver at its URL with a test member, and say what is wrong
     Try(try_out::TryCommand),
+    /// Import members of another program from a file, also while the service runs
+    Import(import::ImportCommand),
     /// List or export journal records
     Journal(journal::JournalCommand),
     /// Write all members into a file, once or whenever they change: CSV, JSON lines or .htpasswd
@@ -239,6 +243,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Serve => serve::run(&config),
         CliCommand::Replay(replay) => replay.run(&config),
         CliCommand::Try(try_out) => try_out.run(),
+        CliCommand::Import(import) => import.run(&config),
         CliCommand::Journal(journal) => journal.run(&config),
         CliCommand::Export(export) => export.run(&config),
         CliCommand::Reconcile(reconcile) => reconcile.run(&config),

@@ -27,7 +27,7 @@ pub fn blocked(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<Strin
     if keep_cryptpass && forms.without_cryptpass > 0 {
         sentences.push(format!(
             "members without a cryptpass: {} of {}; an Apache that reads `cryptpass` does not let \
-             them in; each gets one when NATS next sends it, or by a replay of NATS's own table \
+             them in; each gets one when NATS next sends it, or by an import of NATS's own table \
              (docs/moving-in.md)",
             forms.without_cryptpass, forms.members
         ));

@@ -56,7 +56,17 @@ impl Cryptpass {
     /// Reads a crypt string as NATS sends it. Refuses a text that no crypt(3) can have made, and
     /// one that costs more than a login may cost.
     pub fn parse(text: &str) -> Option<Self> {
-        crypt::split(text).map(|_| Self(Zeroizing::new(text.to_owned())))
+        crypt::split(text).filter(|(setting, _)| setting.is_of_nats()).map(|_| Self::of(text))
+    }
+
+    /// Reads a crypt string of another program or of a row. It may also have a form that is in
+    /// files of `htpasswd` alone.
+    pub fn of_any_form(text: &str) -> Option<Self> {
+        crypt::split(text).map(|_| Self::of(text))
+    }
+
+    fn of(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
     }
 
     /// The crypt string, for wrapping it and for the column of `--keep-cryptpass`.
@@ -185,6 +195,15 @@ mod tests {
         for text in ["", &"x".repeat(1025), &format!("{}é", "x".repeat(1023))] {
             assert!(Password::parse(text).is_none(), "{} bytes", text.len());
         }
+    }
+
+    #[test]
+    fn the_forms_of_htpasswd_are_read_from_a_file_and_not_from_a_postback() {
+        for text in ["$apr1$abcdefgh$0UjStWmXslmzQv7sQKyIS/", "{SHA}Uau5Y2B43vv4iNhFenx2+FyPEUw="] {
+            assert!(Cryptpass::parse(text).is_none(), "{text}");
+            assert_eq!(Cryptpass::of_any_form(text).unwrap().expose(), text);
+        }
+        assert!(Cryptpass::of_any_form("secret").is_none());
     }
 
     #[test]

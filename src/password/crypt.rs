@@ -7,6 +7,11 @@
 //! | SHA-256 | `$5$` [`rounds=N$`] salt of 0 to 16 `$` | 43     |
 //! | SHA-512 | `$6$` [`rounds=N$`] salt of 0 to 16 `$` | 86     |
 //! | bcrypt  | `$2a$`, `$2b$` or `$2y$` cost `$` 22 characters | 31 |
+//! | Apache's MD5 | `$apr1$` salt of 0 to 8 `$`       | 22       |
+//! | Apache's SHA-1 | `{SHA}`                        | 28       |
+//!
+//! The last two are in files of `htpasswd`. An import takes them. NATS never sends them, and a
+//! postback with one is refused.
 //!
 //! A string is accepted only if crypt(3) can have made it, to the bits of its last character. Any
 //! other one can never match, and an error to NATS is better than a member who cannot log in. The
@@ -15,8 +20,13 @@
 
 use std::ops::RangeInclusive;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bcrypt::{HashParts, Version};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest as ring_digest};
 use zeroize::Zeroizing;
+
+use super::apr1::{self, APR1, DIGITS};
 
 /// The rounds of SHA that crypt(3) computes by default.
 const SHA_ROUNDS_USUAL: u32 = 5000;
@@ -32,10 +42,6 @@ const BCRYPT_COST_MIN: u32 = 4;
 /// The costs of bcrypt that are accepted.
 pub(super) const BCRYPT_COSTS: RangeInclusive<u32> = BCRYPT_COST_MIN..=BCRYPT_COST_MAX;
 
-/// The digits of crypt(3)'s base 64 in order of value. bcrypt uses the same characters in another
-/// order.
-const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 /// A setting of a known form could not be computed. This is a fault of the program, not of the
 /// visitor.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +56,14 @@ enum Form {
     Sha256,
     Sha512,
     Bcrypt,
+    Apr1,
+    Sha1,
 }
+
+/// The beginning of Apache's SHA-1, which has no salt.
+const SHA1: &str = "{SHA}";
+/// The bytes of a SHA-1 digest.
+const SHA1_BYTES: usize = 20;
 
 impl Form {
     fn of(text: &str) -> Option<Self> {
@@ -59,8 +72,18 @@ impl Form {
             [b'$', b'5', b'$', ..] => Some(Form::Sha256),
             [b'$', b'6', b'$', ..] => Some(Form::Sha512),
             [b'$', b'2', b'a' | b'b' | b'y', b'$', ..] => Some(Form::Bcrypt),
+            _ if text.starts_with(APR1) => Some(Form::Apr1),
+            _ if text.starts_with(SHA1) => Some(Form::Sha1),
             [b'$', ..] => None,
             _ => Some(Form::Des),
+        }
+    }
+
+    /// Whether NATS can send it.
+    fn is_of_nats(self) -> bool {
+        match self {
+            Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 | Form::Bcrypt => true,
+            Form::Apr1 | Form::Sha1 => false,
         }
     }
 
@@ -69,10 +92,25 @@ impl Form {
     fn digest(self) -> (usize, &'static [u8]) {
         match self {
             Form::Des => (11, b".26AEIMQUYcgkosw"),
-            Form::Md5 => (22, b"./01"),
+            Form::Md5 | Form::Apr1 => (22, b"./01"),
             Form::Sha256 => (43, b"./0123456789ABCD"),
             Form::Sha512 => (86, b"./01"),
             Form::Bcrypt => (31, b".CGKOSWaeimquy26"),
+            Form::Sha1 => (28, b"="),
+        }
+    }
+
+    /// Whether crypt(3) can have made this digest.
+    fn made(self, digest: &str) -> bool {
+        match self {
+            // The decoder refuses spare bits that are not zero.
+            Form::Sha1 => {
+                BASE64_STANDARD.decode(digest).is_ok_and(|bytes| bytes.len() == SHA1_BYTES)
+            }
+            Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 | Form::Bcrypt | Form::Apr1 => {
+                let (_, last) = self.digest();
+                is_digits(digest) && digest.as_bytes().last().is_some_and(|it| last.contains(it))
+            }
         }
     }
 }
@@ -102,7 +140,7 @@ impl CryptCost {
     /// do.
     pub(super) fn is_at_most(self, sha_rounds: u32, bcrypt: u32) -> bool {
         match self.form {
-            Form::Des | Form::Md5 => true,
+            Form::Des | Form::Md5 | Form::Apr1 | Form::Sha1 => true,
             Form::Sha256 | Form::Sha512 => self.rounds <= sha_rounds,
             Form::Bcrypt => self.rounds <= bcrypt,
         }
@@ -114,6 +152,8 @@ impl CryptCost {
         match self.form {
             Form::Des => "..".into(),
             Form::Md5 => "$1$........$".into(),
+            Form::Apr1 => format!("{APR1}........$"),
+            Form::Sha1 => SHA1.into(),
             Form::Sha256 => format!("$5$rounds={rounds}$................$"),
             Form::Sha512 => format!("$6$rounds={rounds}$................$"),
             Form::Bcrypt => format!("$2y${rounds:02}$......................"),
@@ -126,9 +166,10 @@ pub(super) fn split(text: &str) -> Option<(Setting<'_>, &str)> {
     if !text.is_ascii() {
         return None;
     }
-    let (chars, last) = Form::of(text)?.digest();
+    let form = Form::of(text)?;
+    let (chars, _) = form.digest();
     let (setting, digest) = text.split_at(text.len().checked_sub(chars)?);
-    let made = is_digits(digest) && last.contains(digest.as_bytes().last()?);
+    let made = form.made(digest);
     Setting::parse(setting).filter(|_| made).map(|setting| (setting, digest))
 }
 
@@ -141,6 +182,8 @@ impl<'a> Setting<'a> {
             Form::Md5 => is_salt(&text[3..], 8),
             Form::Sha256 | Form::Sha512 => is_sha(&text[3..]),
             Form::Bcrypt => is_bcrypt(&text[4..]),
+            Form::Apr1 => is_salt(&text[APR1.len()..], 8),
+            Form::Sha1 => text == SHA1,
         };
         known.then_some(Self { form, text })
     }
@@ -155,13 +198,18 @@ impl<'a> Setting<'a> {
         let number =
             |text: &str, end: char| text.split(end).next().and_then(|digits| digits.parse().ok());
         let rounds = match self.form {
-            Form::Des | Form::Md5 => None,
+            Form::Des | Form::Md5 | Form::Apr1 | Form::Sha1 => None,
             Form::Sha256 | Form::Sha512 => self.text[3..]
                 .strip_prefix("rounds=")
                 .map_or(Some(SHA_ROUNDS_USUAL), |rest| number(rest, '$')),
             Form::Bcrypt => number(&self.text[4..], '$'),
         };
         CryptCost { form: self.form, rounds: rounds.unwrap_or(0) }
+    }
+
+    /// Whether NATS can send this form.
+    pub(super) fn is_of_nats(&self) -> bool {
+        self.form.is_of_nats()
     }
 
     /// Whether this is bcrypt, the only form that this program makes too.
@@ -177,6 +225,14 @@ impl<'a> Setting<'a> {
         }
         let made = match self.form {
             Form::Bcrypt => self.bcrypt(password),
+            Form::Apr1 => {
+                let salt = self.text[APR1.len()..].trim_end_matches('$');
+                Some(format!("{}{}", self.text, apr1::digest(password, salt)))
+            }
+            Form::Sha1 => {
+                let digest = ring_digest(&SHA1_FOR_LEGACY_USE_ONLY, password);
+                Some(format!("{SHA1}{}", BASE64_STANDARD.encode(digest)))
+            }
             Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 => {
                 pwhash::unix::crypt(password, self.text).ok()
             }
@@ -312,6 +368,14 @@ mod tests {
             ("é1R19prsa7NLQ".into(), "not ASCII"),
             ("_J9..rasmBYk8r9AiWNc".into(), "BSDI's DES"),
             ("*0".into(), "crypt's own refusal"),
+            (format!("$apr1$123456789${md5}."), "Apache's MD5, a salt of 9"),
+            (format!("$apr1$ab${md5}5"), "Apache's MD5, a last digit with too many bits"),
+            (format!("$apr1$ab{md5}."), "Apache's MD5, no end of the salt"),
+            ("{SHA}Uau5Y2B43vv4iNhFenx2+FyPEUw".into(), "SHA-1, no padding"),
+            ("{SHA}Uau5Y2B43vv4iNhFenx2+FyPEUx=".into(), "SHA-1, too many bits"),
+            ("{SHA}Uau5Y2B43vv4iNhFenx2+FyPE===".into(), "SHA-1, too short"),
+            ("{SHA}salt$Uau5Y2B43vv4iNhFenx2+FyPEUw=".into(), "SHA-1, a salt"),
+            ("{SSHA}Uau5Y2B43vv4iNhFenx2+FyPEUw=".into(), "SHA-1 of another program"),
             ("password".into(), "a password"),
             (format!("$1$123456789${md5}."), "MD5, a salt of 9"),
             (format!("$1$abc{md5}."), "MD5, no end of the salt"),
@@ -334,7 +398,6 @@ mod tests {
             (bcrypt.replace("uu8", "uv8"), "a salt with too many bits"),
             (bcrypt.replace("LnK", "LnL"), "a digest with too many bits"),
             ("$3$$8846f7eaee8fb117ad06bdd830b7586c".into(), "NT"),
-            ("$apr1$jkwHRKR.$mOGBu0YQ7BH8pjDL7FTzq.".into(), "Apache's MD5"),
             ("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAA".into(), "argon2id"),
         ] {
             assert!(split(&text).is_none(), "{reason}: {text}");
@@ -379,6 +442,15 @@ mod tests {
         ("password", "$2a$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"),
         ("password", "$2b$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"),
         ("password", "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm"),
+        // Results of `openssl passwd -apr1` and `openssl dgst -sha1`.
+        ("testtest", "$apr1$abcdefgh$0UjStWmXslmzQv7sQKyIS/"),
+        ("", "$apr1$abcdefgh$L.PT565ESX4Tp2bqNs7Ie."),
+        ("pässwörd", "$apr1$abcdefgh$030j6I3f1zNCF9tihqdd11"),
+        ("secret", "$apr1$a/$JnJRGcPFfu6VtRuzUBfhL1"),
+        ("exactly16bytes!!", "$apr1$12345678$7K4LHBxCDc3CoV.eVIENs."),
+        ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "$apr1$abcdefgh$7h4098paklNpzdB9KwCdh/"),
+        ("testtest", "{SHA}Uau5Y2B43vv4iNhFenx2+FyPEUw="),
+        ("pässwörd", "{SHA}9Rfd8dMqES/xrVXGbRsSyzjn6Pc="),
         ("", "$1$5pZSV9va$DLu0KyBfk2R1Z39LqQhi01"),
         ("pässwörd", "$1$5pZSV9va$BMC4h7DlOH.mQ.K62hd3l0"),
         (LONG, "$1$5pZSV9va$Fc6Gq.iiEFb95J1o5XjO7."),

@@ -73,7 +73,7 @@ impl Hasher {
     pub fn wrap(&mut self, cryptpass: &Cryptpass) -> Result<Wrapped, HashError> {
         let text = cryptpass.expose();
         let (setting, _) =
-            crypt::split(text).expect("Cryptpass::parse took it by this very function");
+            crypt::split(text).expect("every constructor of Cryptpass reads it by this function");
         let phc = self.argon2id(text.as_bytes())?;
         Ok(Wrapped::from_text(format!("{} {phc}", setting.as_str())))
     }

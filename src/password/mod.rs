@@ -9,6 +9,7 @@
 //!
 //! No `Debug`, error or `Display` shows a secret. Clear text is wiped when it is dropped.
 
+mod apr1;
 mod cost;
 mod credential;
 mod crypt;

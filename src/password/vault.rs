@@ -251,7 +251,7 @@ fn read(plain: &[u8]) -> Option<Opened> {
     let text = std::str::from_utf8(text).ok()?;
     match head[0] {
         KIND_PASSWORD => Password::parse(text).map(Opened::Password),
-        KIND_CRYPTPASS => Cryptpass::parse(text).map(Opened::Cryptpass),
+        KIND_CRYPTPASS => Cryptpass::of_any_form(text).map(Opened::Cryptpass),
         _ => None,
     }
 }

@@ -55,7 +55,7 @@ impl fmt::Display for Foreign {
 impl Foreign {
     /// The kind of file, and what to do. `replay` is the command that reads it from a pipe.
     pub fn said(self, replay: &str) -> String {
-        let moving_in = "docs/moving-in.md has the query that prints members as a capture";
+        let moving_in = "nats-userman import reads tables of members (docs/moving-in.md)";
         let another = "replay --journal takes what journal --json prints";
         match self {
             Foreign::Utf16(name) => {
@@ -144,7 +144,7 @@ impl Foreign {
     }
 
     /// A kind that the first line shows, where no line is exactly `action=WORD`.
-    pub(super) fn of_text(head: &[u8]) -> Option<Self> {
+    pub(crate) fn of_text(head: &[u8]) -> Option<Self> {
         let text = text(head);
         let first = text.lines().map(str::trim).find(|line| !line.is_empty())?;
         let lower = first.to_ascii_lowercase();

@@ -228,7 +228,7 @@ impl RecordColumns {
         let kept = self
             .cryptpass
             .as_deref()
-            .map(|text| Cryptpass::parse(text).ok_or(BadRecord::Column("cryptpass")));
+            .map(|text| Cryptpass::of_any_form(text).ok_or(BadRecord::Column("cryptpass")));
         let credential = match (stored, kept.transpose()?) {
             (Some(stored), cryptpass) => Some(Credential { stored, cryptpass }),
             (None, None) => None,

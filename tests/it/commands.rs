@@ -14,6 +14,7 @@ mod first_run;
 mod foreign;
 mod forget;
 mod health;
+mod import;
 mod journal;
 mod logout;
 mod members;

@@ -51,6 +51,7 @@ const LAYERS: &[Layer] = &[
         modules: &[
             "writer",
             "replay",
+            "import",
             "apply",
             "seals",
             "backup",

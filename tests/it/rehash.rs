@@ -298,8 +298,8 @@ fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() 
          sends the password (1 of them have a cryptpass instead, which only a password from NATS \
          replaces)";
     let no_cryptpass = "members without a cryptpass: 2 of 2; an Apache that reads `cryptpass` does \
-        not let them in; each gets one when NATS next sends it, or by a replay of NATS's own table \
-         (docs/moving-in.md)";
+        not let them in; each gets one when NATS next sends it, or by an import of NATS's own \
+        table (docs/moving-in.md)";
     for (flags, sentences) in [
         (BCRYPT, &[no_bcrypt][..]),
         (&["--keep-cryptpass"], &[no_cryptpass]),

@@ -201,7 +201,7 @@ fn read_before(row: &mut Row) -> Result<Option<Stored>, Fault> {
 /// A kept cryptpass had a known form when it was written.
 pub(super) fn read_cryptpass(row: &mut Row, index: usize) -> Result<Option<Cryptpass>, Fault> {
     let Some(text) = get::<Option<String>>(row, index)? else { return Ok(None) };
-    Cryptpass::parse(&text)
+    Cryptpass::of_any_form(&text)
         .map(Some)
         .ok_or_else(|| Fault::BadRow("cryptpass is of no known form".into()))
 }

@@ -127,7 +127,7 @@ pub(super) fn read_form(
 /// A kept cryptpass had a known form when it was written.
 pub(super) fn read_cryptpass(row: &Row<'_>, index: usize) -> Result<Option<Cryptpass>, Fault> {
     let Some(text) = row.get::<_, Option<String>>(index)? else { return Ok(None) };
-    Cryptpass::parse(&text)
+    Cryptpass::of_any_form(&text)
         .map(Some)
         .ok_or_else(|| Fault::BadRow("cryptpass is of no known form".into()))
 }

@@ -10,7 +10,7 @@ use super::replay::write;
 use super::run_on;
 use crate::support::{Program, TOKEN, real_program, temp_dir};
 
-const MOVING_IN: &str = "docs/moving-in.md has the query that prints members as a capture";
+const MOVING_IN: &str = "nats-userman import reads tables of members (docs/moving-in.md)";
 const LAYOUTS: &str = "expected urlencoded bodies, one a line, or name=value lines with a blank \
     line between postbacks";
 const CAPTURE: &str = "action=ADD\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\n";

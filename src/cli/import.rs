@@ -1,0 +1,313 @@
+//! `import`: members of another program, from a file.
+
+mod target;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::failure::{Failure, id};
+use super::progress::bar_of_bytes;
+use super::report::Report;
+use crate::action::{Added, Rules};
+use crate::apply::Postback;
+use crate::clock::Clock;
+use crate::clock::jump::moment_of_command;
+use crate::config::Config;
+use crate::database;
+use crate::identity::SiteId;
+use crate::import::{
+    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, Mapping, Prepared, Preparer, Row,
+    Rows, Source, Step, apply_batch, check, decide_batch,
+};
+use crate::reply::Reply;
+use crate::store::{Engine, Fault, Read};
+use target::Target;
+
+const EXIT_CODES: &str = "Exit code 1: a row was refused (the others are imported), or the file as \
+    a whole cannot be used (then nothing is imported). Repeats are harmless: an import that was \
+    interrupted is run again.";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct ImportCommand {
+    /// File of members, also in gzip or UTF-16; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Format of the file: csv, tsv, jsonl, htpasswd, mysql-dump or mysql-batch [default:
+    /// recognised by the first line]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    format: Option<Format>,
+    /// Name that a column has in the file, as in cryptpass=pass; repeatable
+    #[arg(long, value_name = "COLUMN=NAME")]
+    map: Vec<String>,
+    /// Table of a MySQL dump, where several have members
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
+    /// siteid of the rows that have none; rows of another site are refused
+    #[arg(long, value_name = "SITE", value_parser = id)]
+    site: Option<i64>,
+    /// Import nothing unless the file has this number of rows
+    #[arg(long, value_name = "ROWS")]
+    expect_count: Option<u64>,
+    /// Say what would be refused and changed, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON lines: an object for each refused row, and one with the counts
+    #[arg(long)]
+    json: bool,
+}
+
+fn format(text: &str) -> Result<Format, &'static str> {
+    Format::parse(text).ok_or(FORMATS_EXPECTED)
+}
+
+impl From<BadSource> for Failure {
+    fn from(error: BadSource) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl ImportCommand {
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        let mapping =
+            Mapping::parse(&self.map).map_err(|error| Failure::usage(error.to_string()))?;
+        let source = Source::open(&self.file)?;
+        let format = self.format.map_or_else(|| Format::of(&source, &mapping), Ok)?;
+        let site = self.site.and_then(|site| SiteId::parse(&site.to_string()));
+        let bar = bar_of_bytes();
+        bar.set_length(source.length());
+        bar.set_message("checking");
+        let mut rows = format.rows(&source, &mapping, self.table.as_deref())?;
+        let checked = check(&mut *rows, site, || bar.set_position(source.bytes_read()))?;
+        self.check_count(&source, checked.rows)?;
+        let mut report = Report::new(self.json);
+        if !checked.unused.is_empty() {
+            report.note(source.name(), &unused(&checked.unused))?;
+        }
+        bar.set_message("importing");
+        let rows = format.rows(&source, &mapping, self.table.as_deref())?;
+        let open = Open { source: &source, rows, checked: &checked, bar: &bar, site };
+        let mut counts = Counts::default();
+        let done = self.apply(config, open, &mut report, &mut counts);
+        bar.finish_and_clear();
+        match done {
+            Ok(()) => {
+                report.end(&counts.named(), self.dry_run)?;
+                report.judge(checked.rows)
+            }
+            Err(Failure::Failed(line)) => {
+                // Writing to stdout may be what failed.
+                let _ = report.end(&counts.named(), self.dry_run);
+                Err(Failure::Failed(format!("{line}; {GO_ON}")))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn check_count(&self, source: &Source, found: u64) -> Result<(), Failure> {
+        match self.expect_count.filter(|&expected| expected != found) {
+            None => Ok(()),
+            Some(expected) => Err(Failure::Failed(format!(
+                "{}: --expect-count: expected {expected} rows, found {found}; nothing was \
+                 imported: export the file again, or correct the number",
+                source.name()
+            ))),
+        }
+    }
+
+    fn apply(
+        &self,
+        config: &Config,
+        open: Open<'_>,
+        report: &mut Report,
+        counts: &mut Counts,
+    ) -> Result<(), Failure> {
+        if self.dry_run {
+            let target = target::for_dry_run(config)?;
+            let reader = target.reader.as_deref();
+            let apply = |batch: &[&Postback]| Sink::Dry(reader).apply(&target.rules, batch);
+            return open.each_batch(&target.rules, report, counts, apply);
+        }
+        let Target { rules, last_seen, is_served } = target::open(config)?;
+        database::with_writer(config, |engine| {
+            let mut sink = Sink::Engine { engine, last_seen, is_served };
+            let apply = |batch: &[&Postback]| sink.apply(&rules, batch);
+            open.each_batch(&rules, report, counts, apply)
+        })?
+    }
+}
+
+const GO_ON: &str = "all rows before it are imported: remove the cause and import the file again, \
+    repeats are harmless";
+
+fn unused(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    format!("columns that are not imported: {}", names.join(", "))
+}
+
+/// What became of rows, apart from refused ones.
+#[derive(Debug, Default)]
+struct Counts {
+    added: u64,
+    changed: u64,
+    same: u64,
+    expired: u64,
+}
+
+impl Counts {
+    fn named(&self) -> [(&'static str, u64, &'static str); 4] {
+        [
+            ("added", self.added, "added"),
+            ("changed", self.changed, "changed"),
+            ("same", self.same, "were so already"),
+            ("expired", self.expired, "left out because they have expired"),
+        ]
+    }
+}
+
+/// Where batches go.
+enum Sink<'a> {
+    /// To nobody: a dry run, on a database or on none.
+    Dry(Option<&'a dyn Read>),
+    Engine {
+        engine: &'a mut dyn Engine,
+        last_seen: Option<i64>,
+        is_served: bool,
+    },
+}
+
+impl Sink<'_> {
+    fn apply(
+        &mut self,
+        rules: &Rules,
+        batch: &[&Postback],
+    ) -> Result<Vec<Result<Reply, Fault>>, Fault> {
+        match self {
+            Sink::Dry(reader) => {
+                let replies = decide_batch(*reader, rules, batch, Clock::System.now())?;
+                Ok(replies.into_iter().map(Ok).collect())
+            }
+            Sink::Engine { engine, last_seen, is_served } => {
+                let begun = Instant::now();
+                let moment = || moment_of_command(Clock::System.now(), *last_seen);
+                let replies = apply_batch(*engine, rules, batch, moment)?;
+                engine.maintain(Instant::now())?;
+                if *is_served {
+                    // The service waits for the lock of an SQLite file by trying again, and would
+                    // hardly find a moment between two batches.
+                    std::thread::sleep(begun.elapsed().max(PAUSE_MIN));
+                }
+                Ok(replies)
+            }
+        }
+    }
+}
+
+/// The shortest pause between two batches beside a running service.
+const PAUSE_MIN: Duration = Duration::from_millis(2);
+
+/// A file that was checked, at its first row.
+struct Open<'a> {
+    source: &'a Source,
+    rows: Box<dyn Rows>,
+    checked: &'a Checked,
+    bar: &'a ProgressBar,
+    site: Option<SiteId>,
+}
+
+/// Postbacks of one transaction, and the place of each in the file.
+#[derive(Default)]
+struct Pending {
+    postbacks: Vec<Postback>,
+    places: Vec<String>,
+}
+
+impl Open<'_> {
+    /// Makes postbacks of all rows and passes them to `apply` in batches.
+    fn each_batch(
+        mut self,
+        rules: &Rules,
+        report: &mut Report,
+        counts: &mut Counts,
+        mut apply: impl FnMut(&[&Postback]) -> Result<Vec<Result<Reply, Fault>>, Fault>,
+    ) -> Result<(), Failure> {
+        let preparer = Preparer::new(rules, self.site, Clock::System.now());
+        let (mut row, mut pending, mut read) = (Row::default(), Pending::default(), 0);
+        let mut notes = Vec::new();
+        loop {
+            let step = self.rows.next(&mut row)?;
+            let prepared = match step {
+                Step::End => break,
+                Step::Refused(refused) => Prepared::Refused(refused),
+                Step::Row => match self.checked.refusal(read) {
+                    Some(refused) => Prepared::Refused(refused),
+                    None => preparer.prepare(&row, &mut notes),
+                },
+            };
+            read += 1;
+            match prepared {
+                Prepared::Expired => counts.expired += 1,
+                Prepared::Refused(refused) => {
+                    report.refuse(&row.place(), &refused.problem, refused.remedy)?;
+                }
+                Prepared::Postback(postback) => {
+                    pending.postbacks.push(*postback);
+                    pending.places.push(row.place());
+                }
+            }
+            for note in notes.drain(..) {
+                report.note(&row.place(), &note)?;
+            }
+            if pending.places.len() == IMPORT_BATCH {
+                pending.flush(report, counts, &mut apply)?;
+                self.bar.set_position(self.source.bytes_read());
+            }
+        }
+        pending.flush(report, counts, &mut apply)?;
+        if read != self.checked.rows {
+            return Err(Failure::Failed(format!(
+                "{}: had {} rows at first and {read} now: it was changed while it was read",
+                self.source.name(),
+                self.checked.rows
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Pending {
+    /// Applies the batch and empties it.
+    fn flush(
+        &mut self,
+        report: &mut Report,
+        counts: &mut Counts,
+        apply: &mut impl FnMut(&[&Postback]) -> Result<Vec<Result<Reply, Fault>>, Fault>,
+    ) -> Result<(), Failure> {
+        let Pending { postbacks, places } = std::mem::take(self);
+        let Some(first) = places.first() else { return Ok(()) };
+        let batch: Vec<&Postback> = postbacks.iter().collect();
+        let replies = apply(&batch).map_err(|fault| Failure::from(fault).at(first))?;
+        for (place, reply) in places.iter().zip(replies) {
+            match reply {
+                Ok(reply) => match Added::of(&reply) {
+                    Some(Added::New) => counts.added += 1,
+                    Some(Added::Changed) => counts.changed += 1,
+                    Some(Added::Same) => counts.same += 1,
+                    None => report.refuse(place, reply.sentence(), HELD_REMEDY)?,
+                },
+                Err(fault) if fault.is_of_one_postback() => {
+                    let problem = crate::chain::chain(&fault);
+                    report.refuse(place, &problem, "run nats-userman doctor, then import again")?;
+                }
+                Err(fault) => return Err(Failure::from(fault).at(place)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// For a row that the rules refuse: mostly because another member holds the name.
+const HELD_REMEDY: &str = "correct one of the two and import the file again";

@@ -1,0 +1,262 @@
+//! CSV and TSV: a line with the names of the columns, then a row a line. A value in quotation marks
+//! may contain line breaks.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, Cursor, Read};
+use std::rc::Rc;
+
+use csv::{ByteRecord, ReaderBuilder};
+
+use super::columns::Header;
+use super::lines::{has_nul, not_utf_8};
+use super::{BadSource, Mapping, ROW_BYTES_MAX, RefusedRow, Row, Rows, Source, Step};
+
+/// Comes after the text. If it is not read as a row of its own, a quotation mark before it was not
+/// closed: the file is cut off, or a mark is missing. The reader itself reports nothing then.
+const END: &str = "\u{1}end of the file\u{1}";
+
+/// Words for "no value" in exports of databases.
+const NULLS: [&str; 2] = ["NULL", "\\N"];
+
+/// The rows of a CSV or TSV file.
+pub(super) struct Delimited {
+    name: String,
+    records: csv::Reader<Bounded>,
+    record: ByteRecord,
+    header: Header,
+    row_begins: Rc<Cell<u64>>,
+}
+
+impl Delimited {
+    /// Reads the names of the columns.
+    pub(super) fn of(source: &Source, separator: u8, mapping: &Mapping) -> Result<Self, BadSource> {
+        let name = source.name().to_owned();
+        let row_begins = Rc::new(Cell::new(0));
+        let end = Cursor::new(format!("\n{END}\n"));
+        let bounded = Bounded {
+            text: Box::new(source.text()?.chain(end)),
+            given: 0,
+            row_begins: Rc::clone(&row_begins),
+        };
+        let mut builder = ReaderBuilder::new();
+        let records =
+            builder.has_headers(false).flexible(true).delimiter(separator).from_reader(bounded);
+        let header = Header::default();
+        let mut rows = Self { name, records, record: ByteRecord::new(), header, row_begins };
+        if !rows.read()? {
+            return Err(BadSource(format!("{}: has no rows", rows.name)));
+        }
+        let (line, _) = rows.place();
+        let names: Option<Vec<String>> = rows
+            .record
+            .iter()
+            .map(|field| std::str::from_utf8(field).ok().map(str::to_owned))
+            .collect();
+        let names = names.ok_or_else(|| not_utf_8(&rows.name, line))?;
+        rows.header = Header::of(&names, mapping)
+            .map_err(|problem| BadSource(format!("{}: {problem}", rows.name)))?;
+        Ok(rows)
+    }
+
+    /// Reads the next record; `false` at the end.
+    fn read(&mut self) -> Result<bool, BadSource> {
+        let begins = self.records.position().line();
+        let found = self.records.read_byte_record(&mut self.record).map_err(|error| {
+            let error = match error.into_kind() {
+                csv::ErrorKind::Io(error) => error.to_string(),
+                other => format!("{other:?}"),
+            };
+            BadSource(format!("cannot read {}, line {begins}: {error}", self.name))
+        })?;
+        self.row_begins.set(self.records.position().byte());
+        if !found {
+            // The last record was not the one after the text.
+            return Err(self.unclosed());
+        }
+        if self.record.len() == 1 && self.record.get(0) == Some(END.as_bytes()) {
+            return Ok(false);
+        }
+        let has_end = |field: &[u8]| field.ends_with(format!("{END}\n").as_bytes());
+        if self.record.iter().any(has_end) {
+            return Err(self.unclosed());
+        }
+        Ok(true)
+    }
+
+    fn unclosed(&self) -> BadSource {
+        let breaks = self.record.as_slice().iter().filter(|&&b| b == b'\n').count();
+        let first = self.records.position().line().saturating_sub(breaks as u64).max(1);
+        BadSource(format!(
+            "{}, line {first}: a quotation mark is not closed before the end of the file: the file \
+             is cut off, or a mark within a value is not doubled; nothing was imported",
+            self.name
+        ))
+    }
+
+    /// The lines of the last record. The reader counts blank lines before a record to it.
+    fn place(&self) -> (u64, u64) {
+        let last = self.records.position().line().saturating_sub(1).max(1);
+        let breaks = self.record.as_slice().iter().filter(|&&b| b == b'\n').count();
+        (last.saturating_sub(breaks as u64).max(1), last)
+    }
+}
+
+impl Rows for Delimited {
+    fn next(&mut self, row: &mut Row) -> Result<Step, BadSource> {
+        row.clear();
+        if !self.read()? {
+            return Ok(Step::End);
+        }
+        (row.line, row.last_line) = self.place();
+        if self.record.len() != self.header.len() {
+            let (expected, found) = (self.header.len(), self.record.len());
+            return Ok(Step::Refused(RefusedRow::new(format!(
+                "expected {expected} columns, found {found}"
+            ))));
+        }
+        for (at, field) in self.record.iter().enumerate() {
+            let text =
+                std::str::from_utf8(field).map_err(|_| not_utf_8(&self.name, row.last_line))?;
+            if text.contains('\0') {
+                return Ok(Step::Refused(has_nul()));
+            }
+            if !NULLS.contains(&text) {
+                self.header.at(at).iter().for_each(|&column| row.set(column, text));
+            }
+        }
+        Ok(Step::Row)
+    }
+
+    fn unused(&self) -> &[String] {
+        &self.header.unused
+    }
+}
+
+/// Ends with an error within a row that is too long. A row with a quotation mark that is not closed
+/// would take the rest of the file.
+struct Bounded {
+    text: Box<dyn BufRead>,
+    given: u64,
+    row_begins: Rc<Cell<u64>>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // The reader has asked for more because the row was not at its end.
+        if self.given.saturating_sub(self.row_begins.get()) > ROW_BYTES_MAX as u64 + END_BYTES {
+            return Err(io::Error::other(format!(
+                "a row of more than {ROW_BYTES_MAX} bytes: is a quotation mark not closed? nothing \
+                 was imported"
+            )));
+        }
+        let read = self.text.read(buffer)?;
+        self.given += read as u64;
+        Ok(read)
+    }
+}
+
+/// Room for what comes after the text.
+const END_BYTES: u64 = 64;
+
+/// The separators of columns.
+pub(super) const SEPARATORS: [u8; 4] = [b',', b';', b'|', b'\t'];
+
+/// The separator that gives the first line most known names, with their number.
+pub(super) fn separator_of(first: &str, mapping: &Mapping) -> Option<(u8, usize)> {
+    let known = |separator: u8| {
+        let cells = first.split(char::from(separator));
+        let names = cells.map(|cell| cell.trim().trim_matches('"'));
+        names.filter(|name| !mapping.columns_of(name).is_empty()).count()
+    };
+    let counts = SEPARATORS.map(|separator| (separator, known(separator)));
+    counts.into_iter().rev().max_by_key(|(_, known)| *known).filter(|(_, known)| *known > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::columns::Column;
+    use super::super::row::place;
+    use super::*;
+
+    fn rows(text: &str, separator: u8) -> Result<Vec<String>, String> {
+        let source = Source::of_bytes("members", text.as_bytes());
+        let mut rows = Delimited::of(&source, separator, &Mapping::default())
+            .map_err(|error| error.to_string())?;
+        let (mut row, mut found) = (Row::default(), Vec::new());
+        loop {
+            let step = rows.next(&mut row).map_err(|error| error.to_string())?;
+            found.push(match step {
+                Step::Row => format!(
+                    "{}: {:?} {:?}",
+                    place(row.line, row.last_line),
+                    row.get(Column::Username),
+                    row.get(Column::Password)
+                ),
+                Step::Refused(refused) => {
+                    format!("{}: {}", place(row.line, row.last_line), refused.problem)
+                }
+                Step::End => return Ok(found),
+            });
+        }
+    }
+
+    #[test]
+    fn rows_are_read_with_their_lines() {
+        let text = "username,password\r\nbob,secret\n\n\"a, \"\"b\"\"\",\"x\ny\"\nann,\n\
+                    NULL,\\N\nsue\nsue,1,2\nlast,a\"b";
+        assert_eq!(
+            rows(text, b',').unwrap(),
+            [
+                "line 2: Some(\"bob\") Some(\"secret\")",
+                "lines 4 to 5: Some(\"a, \\\"b\\\"\") Some(\"x\\ny\")",
+                "line 6: Some(\"ann\") None",
+                "line 7: None None",
+                "line 8: expected 2 columns, found 1",
+                "line 9: expected 2 columns, found 3",
+                "line 10: Some(\"last\") Some(\"a\\\"b\")",
+            ]
+        );
+        assert_eq!(
+            rows("password\tusername\na,b\tbob\n", b'\t').unwrap(),
+            ["line 2: Some(\"bob\") Some(\"a,b\")"]
+        );
+        assert_eq!(
+            rows("username,password\nb\0b,x\n", b',').unwrap(),
+            ["line 2: expected text, found a NUL byte"]
+        );
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_not_closed_is_an_error_of_the_file() {
+        let unclosed = "a quotation mark is not closed before the end of the file: the file is cut \
+                        off, or a mark within a value is not doubled; nothing was imported";
+        for text in [
+            "username,password\nbob,\"secret",
+            "username,password\nbob,\"secret\nann,x\nsue,y\n",
+            "username,password\nbob,\"",
+        ] {
+            assert_eq!(rows(text, b',').unwrap_err(), format!("members, line 2: {unclosed}"));
+        }
+        let long = format!("username,password\nbob,\"{}\"\n", "x\n".repeat(ROW_BYTES_MAX));
+        assert_eq!(
+            rows(&long, b',').unwrap_err(),
+            "cannot read members, line 2: a row of more than 65536 bytes: is a quotation mark not \
+             closed? nothing was imported"
+        );
+        assert_eq!(rows("", b',').unwrap_err(), "members: has no rows");
+    }
+
+    #[test]
+    fn the_separator_is_the_one_that_finds_most_names() {
+        for (first, separator) in [
+            ("siteid,memberid,username", Some(b',')),
+            ("siteid;memberid;username", Some(b';')),
+            ("siteid\tmemberid\tusername", Some(b'\t')),
+            ("\"username\";\"a,b\"", Some(b';')),
+            ("71,bob,secret", None),
+        ] {
+            let found = separator_of(first, &Mapping::default());
+            assert_eq!(found.map(|(separator, _)| separator), separator, "{first}");
+        }
+    }
+}

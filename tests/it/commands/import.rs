@@ -1,0 +1,273 @@
+//! `import`: files of other programs into the database, with and without a service beside it.
+
+mod refused;
+
+use std::fs;
+use std::path::Path;
+
+use super::replay::{open, write};
+use super::{Ran, run_on};
+use crate::support::{
+    App, Beside, ENGINES, EngineKind, Program, Request, TestDatabase, rows, send_raw, temp_dir,
+};
+
+/// Members with each kind of credential. Every password is `testtest`.
+pub const MEMBERS: &str = "siteid,memberid,username,password,cryptpass,email,trial,joined\n\
+    1,71,bob,testtest,,b@example.com,0,1496792016\n\
+    1,72,\"ann, the 2nd\",,41R19prsa7NLQ,,1,\n\
+    2,71,bob,,$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm,,,\n\
+    2,73,sue,,$apr1$abcdefgh$0UjStWmXslmzQv7sQKyIS/,,,\n\
+    2,74,eve,,{SHA}Uau5Y2B43vv4iNhFenx2+FyPEUw=,,,\n";
+
+/// Members and their passwords in [`MEMBERS`].
+const PASSWORDS: [(i64, i64, &str); 5] = [
+    (1, 71, "testtest"),
+    (1, 72, "testtest"),
+    (2, 71, "password"),
+    (2, 73, "testtest"),
+    (2, 74, "testtest"),
+];
+
+const ADDED: &str =
+    "5 added, 0 changed, 0 were so already, 0 left out because they have expired, 0 refused\n";
+const SAME: &str =
+    "0 added, 0 changed, 5 were so already, 0 left out because they have expired, 0 refused\n";
+
+#[test]
+fn members_of_another_program_log_in_with_their_passwords_and_a_repeat_changes_nothing() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let file = write(dir.path(), "members.csv", MEMBERS);
+    assert_eq!(run_on(&data, &["import", &file]).printed(), ADDED);
+    assert_eq!(run_on(&data, &["import", &file]).printed(), SAME);
+    let row = "SELECT siteid, memberid, username, email, trial, joined FROM member_auth";
+    assert_eq!(
+        rows(&open(&data), row),
+        [
+            "1|71|bob|b@example.com|0|1496792016",
+            "1|72|ann, the 2nd||1|",
+            "2|71|bob||0|",
+            "2|73|sue||0|",
+            "2|74|eve||0|",
+        ]
+    );
+    let journal = run_on(&data, &["journal", "--json"]).printed();
+    let record = "\"source\":\"operator\",\"action\":\"MANUALADD\",\"siteid\":1,\"memberid\":72,\
+                  \"username\":\"ann, the 2nd\",\"fields\":\"action=MANUALADD&siteid=1&memberid=72&\
+                  username=ann%2C+the+2nd&cryptpass=***&trial=1\",";
+    assert!(journal.contains(record), "{journal}");
+    for text in ["testtest", "R19prsa7NLQ", "0UjStWmXslmzQv7sQKyIS", "Uau5Y2B43vv4iNhFenx2"] {
+        let stored = fs::read(data.join("userman.db")).unwrap();
+        assert!(!stored.windows(text.len()).any(|bytes| bytes == text.as_bytes()), "{text}");
+    }
+    let app = App::start_in(dir, &[]);
+    for (site, member, password) in PASSWORDS {
+        assert!(app.opens(site, member, password), "{site} {member}, sealed");
+        assert!(!app.opens(site, member, "other"), "{site} {member}");
+    }
+    app.harden();
+    assert_eq!(app.rows("SELECT count(*) FROM member_auth WHERE sealed IS NOT NULL"), ["0"]);
+    for (site, member, password) in PASSWORDS {
+        assert!(app.opens(site, member, password), "{site} {member}, hashed");
+        assert!(!app.opens(site, member, "other"), "{site} {member}, hashed");
+    }
+}
+
+#[test]
+fn a_replay_of_the_journal_gives_the_imported_rows_column_for_column() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let first = write(dir.path(), "members.csv", MEMBERS);
+    let second = write(
+        dir.path(),
+        "later.csv",
+        "siteid,memberid,username,cryptpass,expire\n\
+         2,71,bob,$2y$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm,\n\
+         1,71,robert,41R19prsa7NLQ,2099-01-01\n",
+    );
+    run_on(&data, &["import", &first]).printed();
+    let app = App::start_in(dir, &[]);
+    app.harden();
+    let dir = app.stop();
+    assert_eq!(
+        run_on(&data_in(dir.path()), &["import", &second]).printed(),
+        "0 added, 2 changed, 0 were so already, 0 left out because they have expired, 0 refused\n"
+    );
+    let (data, copy) = (data_in(dir.path()), dir.path().join("copy"));
+    let of_members = "SELECT siteid, memberid, expire_at, login_version FROM member_auth";
+    assert_eq!(
+        rows(&open(&data), of_members)[..3],
+        ["1|71|4070908800|1", "1|72||1", "2|71||2"],
+        "a seal is compared when it is hashed; another hash ends the logins at once"
+    );
+    let journal = run_on(&data, &["journal", "--json"]).printed();
+    let journal = write(dir.path(), "journal.jsonl", journal);
+    fs::create_dir(&copy).unwrap();
+    fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
+    run_on(&copy, &["replay", "--journal", &journal]).printed();
+    assert_eq!(dump(&data), dump(&copy));
+}
+
+fn data_in(dir: &Path) -> std::path::PathBuf {
+    dir.join("data")
+}
+
+/// All columns of all members.
+fn dump(data: &Path) -> Vec<String> {
+    let location = nats_userman::store::Location::sqlite(data.join("userman.db"));
+    Beside::open(&location).dump("member_auth", "siteid, memberid", &[])
+}
+
+/// Runs a command on a database of either engine, without the warning about its password.
+fn run_beside(database: &TestDatabase, data: &Path, args: &[&str]) -> Ran {
+    let flags = database.flags();
+    let args: Vec<&str> = args.iter().copied().chain(flags.iter().map(String::as_str)).collect();
+    let mut ran = run_on(data, &args);
+    let is_warning = |line: &&str| line.contains("the URL of --database has a password");
+    ran.err =
+        ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
+    ran
+}
+
+#[test]
+fn an_import_beside_a_running_service_takes_effect_at_once_on_both_stores() {
+    for engine in ENGINES {
+        let Some(database) = TestDatabase::new(engine) else { continue };
+        let dir = temp_dir();
+        let data = data_in(dir.path());
+        let flags = database.flags();
+        let mut program = Program::serve(&data, &flags.each_ref().map(String::as_str));
+        let auth = |name: &str, password: &str| {
+            let request = Request::get("/auth?site=1").basic(name, password).from("192.0.2.1");
+            send_raw(program.address, request).unwrap().status
+        };
+        assert_eq!(auth("bob", "testtest"), 401, "{engine:?}");
+        let file = write(dir.path(), "members.csv", MEMBERS);
+        assert_eq!(run_beside(&database, &data, &["import", &file]).printed(), ADDED);
+        assert_eq!(auth("bob", "testtest"), 200, "{engine:?}");
+        assert_eq!(auth("ann, the 2nd", "testtest"), 200, "{engine:?}");
+        let removed = program.post("action=DELETE&siteid=1&memberid=71").unwrap().body;
+        assert_eq!(removed, "OK|member 71 \"bob\" removed from site 1", "{engine:?}");
+        assert!(program.terminate().success());
+        let beside = Beside::open(&database.location());
+        let column = beside.username();
+        let names = format!("SELECT memberid, {column} FROM member_auth WHERE siteid = 1");
+        assert_eq!(beside.rows(&names), ["72|ann, the 2nd"], "{engine:?}");
+    }
+}
+
+#[test]
+fn ten_thousand_rows_are_imported_in_batches_on_both_stores() {
+    let mut text = String::from("memberid\tusername\tpassword\n");
+    for id in 1..=10_000 {
+        text.push_str(&format!("{id}\tm{id}\tsecret{id}\n"));
+    }
+    for engine in ENGINES {
+        let Some(database) = TestDatabase::new(engine) else { continue };
+        let dir = temp_dir();
+        let file = write(dir.path(), "members.tsv", &text);
+        let args = ["import", &file, "--site", "1", "--expect-count", "10000"];
+        let counts = |added, same| {
+            format!(
+                "{added} added, 0 changed, {same} were so already, 0 left out because they have \
+                 expired, 0 refused\n"
+            )
+        };
+        let data = data_in(dir.path());
+        assert_eq!(run_beside(&database, &data, &args).printed(), counts(10_000, 0));
+        assert_eq!(run_beside(&database, &data, &args).printed(), counts(0, 10_000));
+        let all = "SELECT count(*), min(memberid), max(memberid) FROM member_auth";
+        assert_eq!(Beside::open(&database.location()).rows(all), ["10000|1|10000"], "{engine:?}");
+        if engine == EngineKind::Sqlite {
+            let wal = database.location().file().unwrap().with_file_name("userman.db-wal");
+            assert_eq!(fs::metadata(wal).unwrap().len(), 0, "as after a clean stop");
+        }
+    }
+}
+
+#[test]
+fn files_in_other_formats_and_encodings_are_recognised() {
+    let utf_16: Vec<u8> =
+        format!("\u{feff}{MEMBERS}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let lines = "{\"siteid\":1,\"memberid\":71,\"username\":\"bob\",\"password\":\"testtest\"}\n\
+                 {\"siteid\":1,\"memberid\":72,\"login\":\"ann\",\"username\":\"x\",\
+                 \"cryptpass\":\"41R19prsa7NLQ\"}\n";
+    for (name, bytes, args, said) in [
+        ("semicolons", MEMBERS.replace(',', ";").into_bytes(), &[][..], ADDED),
+        ("utf-16", utf_16, &[], ADDED),
+        ("mark", format!("\u{feff}{MEMBERS}").into_bytes(), &[], ADDED),
+        (
+            "mapped",
+            "User;Pass;id;note\nbob;testtest;71;x\n".into(),
+            &[
+                "--map",
+                "username=user",
+                "--map",
+                "password=Pass",
+                "--map",
+                "memberid=id",
+                "--site",
+                "1",
+            ],
+            "columns that are not imported: \"note\"\n1 added, 0 changed, 0 were so already, 0 \
+             left out because they have expired, 0 refused\n",
+        ),
+        (
+            "lines",
+            lines.into(),
+            &[],
+            "columns that are not imported: \"login\"\n2 added, 0 changed, 0 were so already, 0 \
+             left out because they have expired, 0 refused\n",
+        ),
+        (
+            "dump",
+            "-- MySQL dump 10.13\nCREATE TABLE `member_auth` (`siteid` int, `memberid` int,\n\
+             `username` varchar(50), `cryptpass` varchar(50), KEY `a` (`siteid`));\n\
+             INSERT INTO `member_auth` VALUES (1,71,'b\\'ob','41R19prsa7NLQ'),\n\
+             (1,72,'ann','7dTx9F2gGoM5w');\n-- Dump completed\n"
+                .into(),
+            &[],
+            "2 added, 0 changed, 0 were so already, 0 left out because they have expired, 0 \
+             refused\n",
+        ),
+        (
+            "batch",
+            "siteid\tmemberid\tusername\tpassword\n1\t71\tbob\ta\\tb\n1\t72\tann\t\"x\n".into(),
+            &["--format", "mysql-batch"],
+            "2 added, 0 changed, 0 were so already, 0 left out because they have expired, 0 \
+             refused\n",
+        ),
+    ] {
+        let dir = temp_dir();
+        let file = write(dir.path(), name, bytes);
+        let data = data_in(dir.path());
+        let ran = run_on(&data, &[&["import", &file], args].concat()).printed();
+        let ran = ran.strip_prefix(&format!("{file}: ")).unwrap_or(&ran);
+        assert_eq!(ran, said, "{name}");
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_an_import_does_and_changes_nothing() {
+    let dir = temp_dir();
+    let data = data_in(dir.path());
+    let file = write(dir.path(), "members.csv", MEMBERS);
+    assert_eq!(
+        run_on(&data, &["import", "--dry-run", &file]).printed(),
+        format!("{}; nothing was changed\n", ADDED.trim_end())
+    );
+    assert!(!data.exists(), "not even the directory was made");
+    run_on(&data, &["import", &file]).printed();
+    let changed = MEMBERS.replace("1,71,bob", "1,71,robert").replace("2,74,eve", "2,75,sue");
+    let changed = write(dir.path(), "changed.csv", changed);
+    let before = dump(&data);
+    let ran = run_on(&data, &["import", "--dry-run", "--json", &changed]);
+    ran.ended(1, "nats-userman: 1 of 5 rows were refused and changed nothing: see above\n");
+    assert_eq!(
+        ran.out,
+        "{\"problem\":\"username: that of line 5 again\",\"refused\":\"line 6\",\"remedy\":\
+         \"remove the wrong one of the two lines and import the file again\"}\n\
+         {\"added\":0,\"changed\":1,\"dry_run\":true,\"expired\":0,\"refused\":1,\"same\":3}\n"
+    );
+    assert_eq!(dump(&data), before);
+}

@@ -1,0 +1,194 @@
+//! Bad input: a line for each refused row, and nothing of a file that is unusable as a whole.
+
+use super::super::replay::{open, write};
+use super::super::run_on;
+use super::MEMBERS;
+use crate::support::{rows, temp_dir};
+
+#[test]
+fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let again = "correct the line and import the file again";
+    let file = write(
+        dir.path(),
+        "members.csv",
+        "siteid,memberid,username,password,expire\n\
+         1,71,bob,secret,\n\
+         1,x,ann,secret,\n\
+         1,,ann,secret,\n\
+         1,72,,secret,\n\
+         1,73,sue,,\n\
+         1,74,BOB,secret,\n\
+         1,71,robert,other,\n\
+         1,75,eve,secret\n\
+         1,76,joe,secret,soon\n\
+         1,77,old,secret,2017-01-01\n\
+         1,78,\"two\nlines\",secret,\n\
+         5,79,max,$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7,\n\
+         1,80,kim,secret,2099-01-01\n",
+    );
+    let ran = run_on(&data, &["import", "--site", "1", &file]);
+    ran.ended(1, "nats-userman: 10 of 13 rows were refused and changed nothing: see above\n");
+    let id = "expected a number from 1 to 9223372036854775807";
+    let name = "expected 1 to 255 bytes without control characters";
+    let lines = [
+        format!("line 3: memberid: {id}, found \"x\"; {again}"),
+        format!("line 4: memberid: {id}, not given; {again}"),
+        format!("line 5: username: {name}, not given; {again}"),
+        format!("line 6: password: expected a password or a cryptpass, not given; {again}"),
+        "line 7: username: that of line 2 again; remove the wrong one of the two lines and import \
+         the file again"
+            .into(),
+        "line 8: memberid: that of line 2 again; remove the wrong one of the two lines and import \
+         the file again"
+            .into(),
+        format!("line 9: expected 5 columns, found 4; {again}"),
+        format!(
+            "line 10: expire: expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 \
+             digits, found \"soon\"; {again}"
+        ),
+        format!("lines 12 to 13: username: {name}, found \"two\\u{{a}}lines\"; {again}"),
+        "line 14: siteid: expected 1, which --site gives, found 5; leave --site out to import all \
+         sites of the file"
+            .into(),
+        "2 added, 0 changed, 0 were so already, 1 left out because they have expired, 10 refused\n"
+            .into(),
+    ];
+    assert_eq!(ran.out, lines.join("\n"));
+    assert_eq!(
+        rows(&open(&data), "SELECT memberid, username, expire_at FROM member_auth"),
+        ["71|bob|", "80|kim|4070908800"]
+    );
+}
+
+#[test]
+fn a_name_that_another_member_holds_is_refused_with_the_words_of_the_reply() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let first = write(dir.path(), "first.csv", MEMBERS);
+    run_on(&data, &["import", &first]).printed();
+    let second = write(dir.path(), "second.csv", "siteid,memberid,username,password\n1,90,BOB,x\n");
+    for args in [&["import", "--dry-run", &second][..], &["import", &second]] {
+        let ran = run_on(&data, args);
+        ran.ended(1, "nats-userman: 1 of 1 rows were refused and changed nothing: see above\n");
+        assert!(
+            ran.out.starts_with(
+                "line 2: username \"BOB\" is held by member 71 of site 1, nothing was changed for \
+                 member 90; correct one of the two and import the file again\n0 added, "
+            ),
+            "{}",
+            ran.out
+        );
+    }
+    assert_eq!(rows(&open(&data), "SELECT count(*) FROM member_auth"), ["5"]);
+}
+
+#[test]
+fn a_file_of_htpasswd_has_names_and_no_memberids() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let file = write(dir.path(), "htpasswd", "bob:41R19prsa7NLQ\n\n# note\nann\n");
+    let ran = run_on(&data, &["import", "--site", "1", &file]);
+    ran.ended(1, "nats-userman: 2 of 2 rows were refused and changed nothing: see above\n");
+    let again = "correct the line and import the file again";
+    assert_eq!(
+        ran.out,
+        format!(
+            "line 1: memberid: expected a number from 1 to 9223372036854775807, not given; \
+             {again}\n\
+             line 4: expected NAME:HASH, found no colon; {again}\n\
+             0 added, 0 changed, 0 were so already, 0 left out because they have expired, 2 \
+             refused\n"
+        )
+    );
+}
+
+#[test]
+fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let cut = "the file is cut off, or a mark within a value is not doubled; nothing was imported";
+    for (name, bytes, args, said) in [
+        (
+            "quote",
+            [MEMBERS, "1,75,kim,\"secret\n1,76,joe,secret\n"].concat().into_bytes(),
+            &[][..],
+            format!("FILE, line 7: a quotation mark is not closed before the end of the file: {cut}"),
+        ),
+        (
+            "windows",
+            b"siteid,memberid,username,password\n1,71,bob,x\n1,72,j\xfcrgen,x\n".to_vec(),
+            &[],
+            "FILE, line 3: expected UTF-8, found other bytes, as in Windows-1252: convert the \
+             file, iconv -f WINDOWS-1252 -t UTF-8 FILE | nats-userman import -"
+                .into(),
+        ),
+        (
+            "zip",
+            b"PK\x03\x04\x14\0".to_vec(),
+            &[],
+            "FILE: looks like a ZIP archive: pipe it, unzip -p FILE | nats-userman import -".into(),
+        ),
+        (
+            "count",
+            MEMBERS.into(),
+            &["--expect-count", "6"],
+            "FILE: --expect-count: expected 6 rows, found 5; nothing was imported: export the file \
+             again, or correct the number"
+                .into(),
+        ),
+        (
+            "twice",
+            "username,password,USERNAME\n".into(),
+            &[],
+            "FILE: the column username is there twice: remove one, or name the right one with \
+             --map username=NAME"
+                .into(),
+        ),
+        ("empty", Vec::new(), &[], "FILE: has no rows".into()),
+    ] {
+        let file = write(dir.path(), name, bytes);
+        let ran = run_on(&data, &[&["import", &file], args].concat());
+        let said = said.replacen("FILE", &file, 1);
+        ran.ended(1, &format!("nats-userman: {said}\n"));
+        assert_eq!(ran.out, "", "{name}");
+    }
+    run_on(&data, &["import", dir.path().to_str().unwrap()]).ended(
+        1,
+        &format!(
+            "nats-userman: cannot read {}: it is a directory; name a file\n",
+            dir.path().display()
+        ),
+    );
+    let missing = dir.path().join("missing");
+    run_on(&data, &["import", missing.to_str().unwrap()]).ended(
+        1,
+        &format!(
+            "nats-userman: cannot read {}: No such file or directory (os error 2)\n",
+            missing.display()
+        ),
+    );
+    assert!(!data.exists());
+}
+
+#[test]
+fn wrong_usage_of_import_ends_with_code_2() {
+    let dir = temp_dir();
+    let file = write(dir.path(), "members.csv", MEMBERS);
+    let data = dir.path().join("data");
+    run_on(&data, &["import", &file, "--map", "pass"]).ended(
+        2,
+        "nats-userman: --map: expected COLUMN=NAME, as in cryptpass=pass, found \"pass\"\n",
+    );
+    for (args, said) in [
+        (&["--format", "xml"][..], "expected csv, tsv, jsonl, htpasswd, mysql-dump or mysql-batch"),
+        (&["--site", "0"], "expected a number from 1 to 9223372036854775807"),
+        (&["--expect-count", "many"], "invalid digit found in string"),
+    ] {
+        let ran = run_on(&data, &[&["import", &file], args].concat());
+        assert!(ran.code == Some(2) && ran.err.contains(said), "{ran:?}");
+    }
+    assert_eq!(run_on(&data, &["import"]).code, Some(2));
+    assert!(!data.exists());
+}
