@@ -1,5 +1,6 @@
 //! `import`: files of other programs into the database, with and without a service beside it.
 
+mod damaged;
 mod refused;
 
 use std::fs;
@@ -106,6 +107,35 @@ fn a_replay_of_the_journal_gives_the_imported_rows_column_for_column() {
     fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
     run_on(&copy, &["replay", "--journal", &journal]).printed();
     assert_eq!(dump(&data), dump(&copy));
+}
+
+#[test]
+fn what_is_exported_is_imported_into_an_equal_table() {
+    let dir = temp_dir();
+    let data = data_in(dir.path());
+    let hashed = write(dir.path(), "members.csv", MEMBERS);
+    run_on(&data, &["import", &hashed]).printed();
+    let app = App::start_in(dir, &[]);
+    app.harden();
+    let dir = app.stop();
+    let sealed = write(
+        dir.path(),
+        "later.csv",
+        "siteid,memberid,username,password,expire_at,biller,expires\n\
+         3,1,kim,\"a,\"\"b\",4070908800,CCBILL:1,1496792016\n",
+    );
+    run_on(&data, &["import", &sealed]).printed();
+    for format in ["csv", "jsonl"] {
+        let file = dir.path().join(format!("exported.{format}"));
+        let file = file.to_str().unwrap();
+        let exported = run_on(&data, &["export", "--format", format, "--output", file]);
+        assert_eq!(exported.code, Some(0), "{exported:?}");
+        let copy = dir.path().join(format);
+        fs::create_dir(&copy).unwrap();
+        fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
+        assert_eq!(run_on(&copy, &["import", file]).printed(), ADDED.replace('5', "6"));
+        assert_eq!(dump(&data), dump(&copy), "{format}");
+    }
 }
 
 fn data_in(dir: &Path) -> std::path::PathBuf {
