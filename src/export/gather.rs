@@ -95,6 +95,8 @@ impl<'a> Gatherer<'a> {
             }
             if chunk.len() >= CHUNK_BYTES {
                 full += chunk.len();
+                // It has grown by doubling, and would hold twice the bytes.
+                chunk.shrink_to_fit();
                 chunks.push(std::mem::take(&mut chunk));
             }
             if !go_on(self.rows) {

@@ -25,6 +25,9 @@ const LONG_BACKLOG: u64 = 10_000;
 /// How often everything is exported without a known change, and how much of the time that may take.
 const EVERY: Duration = Duration::from_secs(60);
 const SHARE_OF_TIME: u32 = 20;
+/// A shorter export may follow the one before it at once. After a longer one there is a pause, so
+/// that at most half of the time is spent on exports.
+const SHORT: Duration = Duration::from_millis(500);
 /// How long it waits after a failure, each time longer up to the last.
 const TRY_AGAIN_AFTER: [Duration; 4] = [
     Duration::from_secs(1),
@@ -183,8 +186,7 @@ impl Watch {
 
     fn is_due(&self, written: &Written, mark: Mark) -> bool {
         let age = written.at.elapsed();
-        // At most half of the time is spent on exports.
-        if age < written.took {
+        if written.took > SHORT && age < written.took {
             return false;
         }
         if self.target.identity() != written.file {
