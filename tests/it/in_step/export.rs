@@ -223,3 +223,30 @@ fn a_dry_run_counts_and_writes_nothing() {
     assert_eq!(said, format!("2 members; nothing was written to {}\n", file.display()));
     assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
 }
+
+#[test]
+fn what_was_exported_is_imported_into_an_equal_table() {
+    let scene = Scene::on(crate::support::EngineKind::Sqlite, &["--keep-cryptpass"]).unwrap();
+    scene.post(&MEMBERS);
+    scene.post(&["action=EXPIRE&siteid=1&memberid=71&expire=2999-01-01"]);
+    scene.app.harden();
+    scene.post(&["action=ADD&siteid=1&memberid=75&username=new&password=secret"]);
+    for format in ["csv", "jsonl"] {
+        let (file, again) = (scene.file("members"), scene.file("again"));
+        scene.export(format, &file, &[]).printed();
+        let exported = fs::read_to_string(&file).unwrap();
+        assert!(exported.contains("41R19prsa7NLQ"), "{exported}");
+        let new = scene.file(&format!("new-{format}"));
+        fs::create_dir(&new).unwrap();
+        fs::copy(scene.data().join("seal.key"), new.join("seal.key")).unwrap();
+        let imported =
+            crate::commands::run_on(&new, &["import", file.to_str().unwrap(), "--keep-cryptpass"]);
+        assert_eq!(imported.code, Some(0), "{imported:?}");
+        let ran = crate::commands::run_on(
+            &new,
+            &["export", "--format", format, "--output", again.to_str().unwrap()],
+        );
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(fs::read_to_string(&again).unwrap(), exported, "{format}");
+    }
+}
