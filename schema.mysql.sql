@@ -1,4 +1,4 @@
--- The tables of nats-userman in MariaDB or MySQL, version 2. This file is the newest schema as a
+-- The tables of nats-userman in MariaDB or MySQL, version 3. This file is the newest schema as a
 -- whole. The steps that upgrade older tables are in src/store/mysql/schema.rs. schema.sql explains
 -- each column; this file explains what differs.
 --
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS member_auth (
     before_form       VARCHAR(512),
     before_sealed     VARBINARY(2048),
     login_version     BIGINT NOT NULL DEFAULT 1,
+    stamp             BIGINT,
     PRIMARY KEY (siteid, memberid),
     UNIQUE KEY member_auth_username (username, siteid),
     UNIQUE KEY member_auth_username_key (username_key, siteid),
@@ -60,6 +61,7 @@ CREATE TABLE IF NOT EXISTS former_member (
     reason            VARCHAR(8) NOT NULL CHECK (reason IN ('deleted', 'expired')),
     ended_at          BIGINT NOT NULL,
     login_version     BIGINT NOT NULL DEFAULT 1,
+    stamp             BIGINT,
     PRIMARY KEY (siteid, memberid),
     KEY former_member_username_key (username_key),
     KEY former_member_email (email),
@@ -88,6 +90,7 @@ CREATE TABLE IF NOT EXISTS journal (
     cryptpass_wrapped VARCHAR(512),
     logins_ended      TINYINT CHECK (logins_ended = 1),
     moved_until       BIGINT,
+    stale             TINYINT,
     -- Counts the records of one member. Two receivers that decide about one member at once write
     -- the same number, and one of them has to decide again.
     seq               BIGINT,

@@ -1,4 +1,4 @@
--- The database of nats-userman, version 6. This file is the newest schema as a whole. The steps
+-- The database of nats-userman, version 7. This file is the newest schema as a whole. The steps
 -- that upgrade an older database are in src/store/sqlite/upgrade.rs.
 --
 -- Times are unix seconds, UTC. Tables are STRICT: a value of the wrong type is a bug, and has to
@@ -10,7 +10,8 @@
 CREATE TABLE member_auth (
     -- Usernames and memberids are unique within a site only.
     siteid            INTEGER NOT NULL,
-    -- NATS's identity of the member. A username is only a label.
+    -- NATS's identity of the member. A username is only a label. From 4611686018427387904 on it is
+    -- provisional: an import had no memberid, and the first postback with the name brings one.
     memberid          INTEGER NOT NULL,
     -- As sent. NOCASE is for TMM's query by a direct reader.
     username          TEXT NOT NULL COLLATE NOCASE,
@@ -40,6 +41,8 @@ CREATE TABLE member_auth (
     before            ANY,
     -- Part of every login cookie. Raising it ends all earlier logins.
     login_version     INTEGER NOT NULL DEFAULT 1,
+    -- `stamp` of the last change that brought one: when NATS wrote the record.
+    stamp             INTEGER,
     PRIMARY KEY (siteid, memberid),
     -- Exactly one of the three forms of a credential is there.
     CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
@@ -78,12 +81,17 @@ CREATE TABLE former_member (
     ended_at          INTEGER NOT NULL,
     -- Raised when the member left: an earlier login is not valid after the member comes back.
     login_version     INTEGER NOT NULL DEFAULT 1,
+    stamp             INTEGER,
+    -- Of provisional members only: a postback finds them by it.
+    username_folded   TEXT,
     PRIMARY KEY (siteid, memberid),
     CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
 ) STRICT, WITHOUT ROWID;
 
 -- A failed login looks its name up here too. A name that nobody ever had may be a password.
 CREATE INDEX former_member_username ON former_member (username);
+CREATE INDEX former_member_provisional ON former_member (username_folded, siteid)
+    WHERE username_folded IS NOT NULL;
 
 -- What NATS said and what was done, in the order of effect.
 CREATE TABLE journal (
@@ -115,7 +123,9 @@ CREATE TABLE journal (
     logins_ended      INTEGER CHECK (logins_ended = 1),
     -- While a jump of the clock was being confirmed: members whose time ended by then were moved.
     -- NULL: by `at`.
-    moved_until       INTEGER
+    moved_until       INTEGER,
+    -- 1 if --stale-guard found that the postback was older than the last change, otherwise NULL.
+    stale             INTEGER
 ) STRICT;
 
 -- The hashing backlog, newest first. Partial, so that it has the sealed records only and stays
@@ -168,7 +178,7 @@ CREATE VIEW journal_text AS
             SELECT substr(text, 2) FROM part WHERE names = ''
         ) END AS fields,
         reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
-        logins_ended, moved_until
+        logins_ended, moved_until, stale
     FROM journal;
 
 -- How far the conversion of older records is, which have names and values in one text. No row:

@@ -30,6 +30,8 @@ pub const TEST_ID: i64 = 2_147_483_600;
 
 /// What [`SiteId::parse`] and [`MemberId::parse`] accept, for error messages.
 pub const ID_EXPECTED: &str = "expected a number from 1 to 9223372036854775807";
+/// What a memberid of NATS may be, for error messages. Those above it are provisional.
+pub const MEMBER_ID_EXPECTED: &str = "expected a number from 1 to 4611686018427387903";
 /// What [`Username::typed`] accepts, for error messages.
 pub const USERNAME_EXPECTED: &str = "expected 1 to 255 bytes without control characters";
 /// What [`Username::parse`] accepts in addition to [`Username::typed`], for error messages.
@@ -48,6 +50,10 @@ impl SiteId {
 }
 
 impl MemberId {
+    /// The first number of provisional members, 2^62. They were imported without a memberid. NATS
+    /// counts its members from 1 and never gets there.
+    pub const FIRST_PROVISIONAL: i64 = 1 << 62;
+
     /// Reads ASCII digits, 1 to 2^63-1.
     pub fn parse(text: &str) -> Option<Self> {
         id(text).map(Self)
@@ -56,6 +62,22 @@ impl MemberId {
     /// Whether this is the member of `try`, of whom no row stays after a DELETE.
     pub fn is_test(self) -> bool {
         self.0 == TEST_ID
+    }
+
+    /// Reads a memberid of NATS: one that is not provisional.
+    pub fn of_nats(text: &str) -> Option<Self> {
+        Self::parse(text).filter(|member| !member.is_provisional())
+    }
+
+    /// The provisional memberid with this place in the range. Larger places begin at 0 again.
+    pub fn provisional(place: u64) -> Self {
+        let place = i64::try_from(place % Self::FIRST_PROVISIONAL.unsigned_abs()).unwrap_or(0);
+        Self(Self::FIRST_PROVISIONAL + place)
+    }
+
+    /// Whether NATS has not named the member yet: see [`MemberId::FIRST_PROVISIONAL`].
+    pub fn is_provisional(self) -> bool {
+        self.0 >= Self::FIRST_PROVISIONAL
     }
 
     /// The number.
@@ -221,6 +243,23 @@ mod tests {
         }
         for text in ["", "0", "+1", "-1", " 1", "1 ", "1.0", "0x1", "9223372036854775808", "١"] {
             assert_eq!(MemberId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_memberid_from_2_to_the_62nd_is_provisional_and_none_of_nats() {
+        let (last, first) = ("4611686018427387903", "4611686018427387904");
+        assert!(!MemberId::parse(last).unwrap().is_provisional());
+        assert!(MemberId::of_nats(last).is_some() && MemberId::of_nats(first).is_none());
+        for (place, member) in [
+            (0, first),
+            (1 << 62, first),
+            (u64::MAX, "9223372036854775807"),
+            (7, "4611686018427387911"),
+        ] {
+            let provisional = MemberId::provisional(place);
+            assert_eq!(provisional.to_string(), member);
+            assert!(provisional.is_provisional());
         }
     }
 

@@ -118,6 +118,7 @@ impl Record<'_> {
             session,
             expire_at: action.expire_at(),
             logins_ended,
+            is_stale: false,
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct Member {
     /// When the member expires, unix seconds, from an EXPIRE with a future date. From then on the
     /// member counts as former.
     pub expire_at: Option<i64>,
+    /// `stamp` of the last change of this row that brought one, unix seconds: when NATS wrote the
+    /// record. See [`crate::action::Stamp`].
+    pub stamp: Option<i64>,
     /// Part of every login cookie. A cookie with another version is not a valid login.
     pub login_version: i64,
 }

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 use crate::action::{Recorded, Standing};
-use crate::apply::in_transaction;
+use crate::apply::{PROVISIONAL, in_transaction};
 use crate::block::{LoginName, Target};
 use crate::clock::Moment;
 use crate::fields::Fields;
-use crate::identity::{Key, Username};
+use crate::identity::{Key, MemberId, Username};
 use crate::journal::Record;
 use crate::key_file::ring::Ring;
 use crate::login::known::KnownNetworks;
@@ -84,6 +84,26 @@ fn own_names(reader: &dyn Read, key: Key) -> Result<BTreeSet<String>, Fault> {
         }
     }
     Ok(own)
+}
+
+/// The provisional memberids that this member had before NATS named them. Their records are of the
+/// same person.
+///
+/// # Errors
+///
+/// If the database cannot be read.
+pub fn provisional_keys(reader: &dyn Read, key: Key) -> Result<Vec<Key>, Fault> {
+    let mut found = BTreeSet::new();
+    pages::each_record_or_unreadable(reader, &records_of(key), |record| {
+        let Ok(record) = record else { return Ok::<_, Fault>(()) };
+        let of_provisional = record.reply.split(PROVISIONAL).skip(1);
+        let numbers = of_provisional.filter_map(|rest| {
+            MemberId::parse(rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default())
+        });
+        found.extend(numbers.filter(|member| member.is_provisional()));
+        Ok(())
+    })?;
+    Ok(found.into_iter().map(|member| Key { member, ..key }).collect())
 }
 
 /// Selects the records of this member.

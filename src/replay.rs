@@ -10,7 +10,7 @@ pub use foreign::Foreign;
 pub use input::Input;
 pub use record::{BadRecord, JournalLine};
 
-use crate::action::{Action, Change, ChangeMember, FieldsSource, Recorded, Rules};
+use crate::action::{Action, Change, ChangeMember, FieldsSource, Parsed, Recorded, Rules, Stamp};
 use crate::apply::{Postback, decide, decide_again, transact};
 use crate::clock::Clock;
 use crate::epoch::Epoch;
@@ -166,7 +166,8 @@ pub fn apply_records(
         let done = line.reply.word() == Word::Ok;
         let holder =
             postback.action.as_ref().ok().and_then(|action| view.known(action, done).holder);
-        let mut outcome = decide_again(&rules.vault, &postback, &mut view, at, done);
+        let then = Some((line.reply.word(), &put));
+        let mut outcome = decide_again(&rules.vault, &postback, &mut view, at, then);
         // Two receivers of a cluster number their records before the cluster orders them: where a
         // name was refused because another member had it, that member's record of giving it up may
         // have a lower number. A refusal changed nothing, and changes nothing now.
@@ -174,7 +175,13 @@ pub fn apply_records(
         let was_refused = wants_a_name && line.reply.word() == Word::Error;
         if was_refused {
             outcome.change = Change::None;
+            outcome.taken_over = None;
         }
+        let is_gone = |member| {
+            let mut gone = outcome.taken_over.iter().flat_map(|taken| &taken.gone);
+            gone.any(|gone| gone.key.member == member)
+        };
+        let holder = holder.filter(|&holder| !is_gone(holder));
         if let (Some(holder), Some(row)) = (holder, outcome.change.row())
             && row.holds_folded
             && holder != row.key.member
@@ -224,7 +231,8 @@ pub fn operator_logout(key: Key) -> Postback {
     let (site, member) = (key.site.to_string(), key.member.to_string());
     let received =
         operator_received(&[("action", "CHANGE"), ("siteid", &site), ("memberid", &member)]);
-    Postback { action: Ok(Action::Change(ChangeMember::ending_logins(key))), received }
+    let action = Ok(Action::Change(ChangeMember::ending_logins(key)));
+    Postback { action, received, stamp: Stamp::default() }
 }
 
 /// Ends all logins by cookie, in the open transaction: begins a new epoch, which is part of the key
@@ -245,7 +253,7 @@ pub fn end_all_logins(engine: &mut dyn Engine, now: i64) -> Result<Reply, Fault>
         reply: reply.clone(),
         put: Recorded::default(),
     };
-    engine.save(&[Outcome { change: Change::None, record }])?;
+    engine.save(&[Outcome { change: Change::None, record, taken_over: None }])?;
     Ok(reply)
 }
 
@@ -264,11 +272,7 @@ pub fn operator_received(pairs: &[(&str, &str)]) -> Received {
 
 /// Reads a record's fields again. `put` has what became of its hidden secrets, and `then` is the
 /// word of its reply.
-fn read_again(
-    fields: &str,
-    put: &crate::action::Recorded,
-    then: Word,
-) -> Result<Action, crate::reply::Refusal> {
+fn read_again(fields: &str, put: &crate::action::Recorded, then: Word) -> Parsed {
     let fields = crate::fields::Fields::from_urlencoded(fields.as_bytes());
-    Action::parse(&fields, &FieldsSource::Journal(put, then)).action
+    Action::parse(&fields, &FieldsSource::Journal(put, then))
 }

@@ -29,6 +29,7 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
     vault: Vault::from_key([7; 32]),
     keep_cryptpass: true,
     expiry: ExpiryRule { zone: "Europe/Berlin".parse().unwrap(), grace_hours: 1 },
+    stale_guard: true,
 });
 
 fuzz_target!(|bodies: &[u8]| {

@@ -46,7 +46,8 @@ fn prepare(
     site: Option<SiteId>,
 ) -> Result<u64, String> {
     let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
-    let rules = Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: true, expiry };
+    let vault = Vault::from_key([7; 32]);
+    let rules = Rules { vault, keep_cryptpass: true, expiry, stale_guard: false };
     let preparer = Preparer::new(&rules, site, 0);
     let mut rows = format.rows(source, mapping, None).map_err(|error| error.to_string())?;
     let (mut row, mut count, mut notes) = (Row::default(), 0, Vec::new());

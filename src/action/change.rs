@@ -2,7 +2,8 @@
 //!
 //! NATS3 sends memberid, username, siteid, biller, new_username, new_password; later versions pass
 //! a new value only where there is one, add new_cryptpass, and from 4.1.18.1 on send CHANGE also
-//! when details changed that are not used here. The old `username` is ignored: memberid decides.
+//! when details changed that are not used here. memberid decides: the old `username` only
+//! identifies a provisional member, who gets this memberid.
 
 use super::decision::{Decision, Known, Standing};
 use super::read::{Credentials, Parameters};
@@ -15,6 +16,8 @@ use crate::reply::Refusal;
 pub struct ChangeMember {
     /// Required: memberid and siteid.
     pub key: Key,
+    /// The old name. It identifies a provisional member only.
+    pub username: Option<Username>,
     /// new_username.
     pub new_username: Option<Username>,
     /// From new_password, or else new_cryptpass.
@@ -37,6 +40,7 @@ impl ChangeMember {
         let logins_ended = Some(true);
         Self {
             key,
+            username: None,
             new_username: None,
             credential: None,
             email: None,
@@ -52,6 +56,7 @@ impl ChangeMember {
         let Credentials { taken, not_taken } = parameters.new_credentials(key)?;
         Ok(Self {
             key,
+            username: parameters.name_of_member(),
             new_username,
             trial,
             credential: taken,

@@ -3,11 +3,12 @@
 //! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record, with the password, of
 //! which nothing is used. It is the normal end of a membership, and members do come back, so the
 //! row is kept in `former_member`. The memberid decides: a username that now belongs to another
-//! member removes nobody else. Of the member of `try` no row is kept.
+//! member removes nobody else, except a provisional member, who gets this memberid. Of the member
+//! of `try` no row is kept.
 
 use super::decision::{Change, Decision, Known, Standing};
 use super::read::Parameters;
-use crate::identity::Key;
+use crate::identity::{Key, Username};
 use crate::member::{Former, Reason};
 use crate::reply::Refusal;
 
@@ -16,11 +17,13 @@ use crate::reply::Refusal;
 pub struct Delete {
     /// Required: memberid and siteid.
     pub key: Key,
+    /// The name that NATS has for the member. It identifies a provisional member only.
+    pub username: Option<Username>,
 }
 
 impl Delete {
     pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
-        Ok(Self { key: parameters.key()? })
+        Ok(Self { key: parameters.key()?, username: parameters.name_of_member() })
     }
 
     pub(super) fn decide(&self, known: &Known<'_>, now: i64) -> Decision {

@@ -7,7 +7,7 @@
 use super::decision::{Change, Decision, Known, Standing};
 use super::read::Parameters;
 use crate::clock::{Moment, format_utc};
-use crate::identity::Key;
+use crate::identity::{Key, Username};
 use crate::member::{Former, Member, Reason};
 use crate::reply::Refusal;
 
@@ -16,13 +16,16 @@ use crate::reply::Refusal;
 pub struct Expire {
     /// Required: memberid and siteid.
     pub key: Key,
+    /// The name that NATS has for the member. It identifies a provisional member only.
+    pub username: Option<Username>,
     /// Required: the instant, computed when the postback arrived, unix seconds.
     pub instant: i64,
 }
 
 impl Expire {
     pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
-        Ok(Self { key: parameters.key()?, instant: parameters.expiry()? })
+        let key = parameters.key()?;
+        Ok(Self { key, username: parameters.name_of_member(), instant: parameters.expiry()? })
     }
 
     pub(super) fn decide(&self, known: &Known<'_>, moment: Moment) -> Decision {

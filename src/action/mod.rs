@@ -12,6 +12,7 @@ mod decision;
 mod delete;
 mod expire;
 mod read;
+mod stamp;
 mod trial_to_full;
 
 pub use activate::Activate;
@@ -22,6 +23,7 @@ pub use decision::{Added, Change, Decision, Known, Standing};
 pub use delete::Delete;
 pub use expire::Expire;
 pub use read::{Details, FieldsSource, Imported, Recorded, Rules};
+pub use stamp::{StaleGuard, Stamp};
 pub use trial_to_full::TrialToFull;
 
 use crate::clock::Moment;
@@ -46,6 +48,8 @@ pub struct Parsed {
     pub action: Result<Action, Refusal>,
     /// Unreadable values that were ignored.
     pub ignored: Vec<Refusal>,
+    /// `stamp`.
+    pub stamp: Stamp,
 }
 
 /// A request of NATS. Source: TMM's "Site User Management".
@@ -75,7 +79,8 @@ impl Action {
     pub fn parse(fields: &Fields<'_>, source: &FieldsSource<'_>) -> Parsed {
         let mut parameters = Parameters::new(fields, source);
         let action = Self::read(&mut parameters);
-        Parsed { action, ignored: parameters.into_ignored() }
+        let stamp = parameters.stamp();
+        Parsed { action, ignored: parameters.into_ignored(), stamp }
     }
 
     fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
@@ -142,7 +147,7 @@ impl Action {
             Action::Activate(Activate { key, .. })
             | Action::TrialToFull(TrialToFull { key, .. }) => Some(*key),
             Action::Change(ChangeMember { key, .. }) => Some(*key),
-            Action::Delete(Delete { key }) | Action::Expire(Expire { key, .. }) => Some(*key),
+            Action::Delete(Delete { key, .. }) | Action::Expire(Expire { key, .. }) => Some(*key),
             Action::Check(_) => None,
         }
     }
@@ -161,6 +166,24 @@ impl Action {
             }
             Action::Delete(_) | Action::Expire(_) => None,
             Action::Check(Check { site, username }) => Some((*site, username)),
+        }
+    }
+
+    /// What NATS calls the member: the name in the postback, and the new one of a CHANGE. A
+    /// provisional member who holds such a name is this member.
+    pub fn names(&self) -> [Option<&Username>; 2] {
+        match self {
+            Action::Add(Add { username, .. })
+            | Action::ManualAdd(Add { username, .. })
+            | Action::Activate(Activate { username, .. }) => [Some(username), None],
+            Action::TrialToFull(TrialToFull { username, .. }) => [username.as_ref().ok(), None],
+            Action::Change(ChangeMember { username, new_username, .. }) => {
+                [username.as_ref(), new_username.as_ref()]
+            }
+            Action::Delete(Delete { username, .. }) | Action::Expire(Expire { username, .. }) => {
+                [username.as_ref(), None]
+            }
+            Action::Check(_) => [None, None],
         }
     }
 

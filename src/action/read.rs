@@ -4,10 +4,12 @@
 use sha2::{Digest, Sha256};
 
 use super::decision::Taken;
+use super::stamp::{StaleGuard, Stamp};
 use crate::clock::{EXPIRE_EXPECTED, ExpiryRule, ExpiryText};
 use crate::fields::Fields;
 use crate::identity::{
-    ID_EXPECTED, Key, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
+    ID_EXPECTED, Key, MEMBER_ID_EXPECTED, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX,
+    USERNAME_EXPECTED, Username,
 };
 use crate::member::{Credential, Member};
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
@@ -27,6 +29,8 @@ pub struct Rules {
     pub keep_cryptpass: bool,
     /// `--time-zone` and `--expire-grace-hours`.
     pub expiry: ExpiryRule,
+    /// `--stale-guard`: whether an older `stamp` counts.
+    pub stale_guard: bool,
 }
 
 /// What a journal record keeps of the values that its fields hide, and the instant that was
@@ -41,6 +45,8 @@ pub struct Recorded {
     pub expire_at: Option<i64>,
     /// Whether it raised login_version. For an ADD that is known when its password is hashed.
     pub logins_ended: bool,
+    /// Whether `--stale-guard` found it older than the last change: see [`Stamp`].
+    pub is_stale: bool,
 }
 
 /// Where the fields come from.
@@ -48,6 +54,8 @@ pub struct Recorded {
 pub enum FieldsSource<'a> {
     /// The wire or a capture: secrets in clear text.
     Wire(&'a Rules),
+    /// A command of the operator, who may name provisional members too.
+    Operator(&'a Rules),
     /// A journal record: its secrets are `***`, so the record has their stored forms and the word
     /// of the reply.
     Journal(&'a Recorded, Word),
@@ -125,6 +133,7 @@ impl Details {
             joined: self.joined,
             expires: self.expires,
             expire_at: self.expire_at,
+            stamp: None,
             login_version: login_version + i64::from(self.logins_ended),
         }
     }
@@ -171,7 +180,14 @@ impl<'a> Parameters<'a> {
 
     /// siteid and memberid, both required.
     pub(super) fn key(&self) -> Result<Key, Refusal> {
-        let member = self.need("memberid", ID_EXPECTED, MemberId::parse)?;
+        let member = match self.source {
+            FieldsSource::Wire(_) => {
+                self.need("memberid", MEMBER_ID_EXPECTED, MemberId::of_nats)?
+            }
+            FieldsSource::Operator(_) | FieldsSource::Journal(..) | FieldsSource::Import(_) => {
+                self.need("memberid", ID_EXPECTED, MemberId::parse)?
+            }
+        };
         Ok(Key { site: self.site()?, member })
     }
 
@@ -193,6 +209,11 @@ impl<'a> Parameters<'a> {
             username.as_ref().err().filter(|refusal| refusal.found != Found::Nothing).cloned(),
         );
         username
+    }
+
+    /// username where it only tells what NATS calls the member. An unreadable one tells nothing.
+    pub(super) fn name_of_member(&self) -> Option<Username> {
+        self.text("username").and_then(Username::typed)
     }
 
     /// new_username. A malformed one is refused: otherwise the member would keep the old name while
@@ -240,7 +261,7 @@ impl<'a> Parameters<'a> {
     /// `expires` is bookkeeping.
     pub(super) fn noted_expiry(&self) -> Option<i64> {
         match self.source {
-            FieldsSource::Wire(_) => None,
+            FieldsSource::Wire(_) | FieldsSource::Operator(_) => None,
             FieldsSource::Journal(recorded, _) => recorded.expire_at,
             FieldsSource::Import(imported) => imported.expire_at,
         }
@@ -255,7 +276,7 @@ impl<'a> Parameters<'a> {
         cryptpass: &'static str,
     ) -> Credentials {
         let rules = match self.source {
-            FieldsSource::Wire(rules) => rules,
+            FieldsSource::Wire(rules) | FieldsSource::Operator(rules) => rules,
             FieldsSource::Journal(recorded, _) => {
                 return Credentials { taken: recorded.credential.clone(), not_taken: Vec::new() };
             }
@@ -313,7 +334,7 @@ impl<'a> Parameters<'a> {
     /// Whether a journal record raised login_version; `None` from elsewhere.
     pub(super) fn recorded_end_of_logins(&self) -> Option<bool> {
         match self.source {
-            FieldsSource::Wire(_) | FieldsSource::Import(_) => None,
+            FieldsSource::Wire(_) | FieldsSource::Operator(_) | FieldsSource::Import(_) => None,
             FieldsSource::Journal(recorded, _) => Some(recorded.logins_ended),
         }
     }
@@ -333,7 +354,7 @@ impl<'a> Parameters<'a> {
 
     fn session(&mut self) -> Option<SessionHash> {
         match self.source {
-            FieldsSource::Wire(_) => {
+            FieldsSource::Wire(_) | FieldsSource::Operator(_) => {
                 let session = self.optional_secret("session", TEXT_EXPECTED, text)?;
                 Some(SessionHash(Sha256::digest(session).into()))
             }
@@ -342,10 +363,26 @@ impl<'a> Parameters<'a> {
         }
     }
 
+    /// stamp. An unreadable one counts as not given, as nothing else depends on it.
+    pub(super) fn stamp(&self) -> Stamp {
+        let guard = match self.source {
+            FieldsSource::Wire(rules) | FieldsSource::Operator(rules) if rules.stale_guard => {
+                StaleGuard::On
+            }
+            FieldsSource::Wire(_) | FieldsSource::Operator(_) | FieldsSource::Import(_) => {
+                StaleGuard::Off
+            }
+            FieldsSource::Journal(recorded, _) => StaleGuard::Recorded(recorded.is_stale),
+        };
+        // NATS sends 0 for none.
+        let at = self.text("stamp").and_then(seconds).filter(|&at| at > 0);
+        Stamp { at, guard }
+    }
+
     /// The instant of an EXPIRE: from expire, or else from a non-zero expires.
     pub(super) fn expiry(&self) -> Result<i64, Refusal> {
         let rule = match self.source {
-            FieldsSource::Wire(rules) => &rules.expiry,
+            FieldsSource::Wire(rules) | FieldsSource::Operator(rules) => &rules.expiry,
             FieldsSource::Journal(Recorded { expire_at: Some(instant), .. }, _) => {
                 return Ok(*instant);
             }

@@ -74,6 +74,7 @@ pub(crate) fn postback(body: &str) -> Postback {
         vault: Vault::from_key([7; 32]),
         keep_cryptpass: false,
         expiry: ExpiryRule { zone: Zone::UTC, grace_hours: 0 },
+        stale_guard: false,
     };
     Postback::read(&Fields::from_urlencoded(body.as_bytes()), &rules, Origin::Nats, None).0
 }

@@ -3,18 +3,23 @@
 
 #[cfg(test)]
 pub(crate) mod losing;
+mod provisional;
+mod stale;
+mod take_over;
 pub(crate) mod transaction;
 
 use std::net::IpAddr;
 
-use crate::action::{Action, FieldsSource, Rules};
+use crate::action::{Action, Change, FieldsSource, Parsed, Recorded, Rules, Stamp, Standing};
 use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::identity::{MemberId, SiteId};
 use crate::journal::{Origin, Received, Record};
 use crate::password::{Stored, Vault};
-use crate::reply::{Refusal, Reply};
+use crate::reply::{Refusal, Reply, Word};
 use crate::store::{Cause, Engine, Fault, Outcome, View, Wanted};
+pub use provisional::{Provisionals, Whose};
+pub(crate) use take_over::PROVISIONAL;
 use transaction::in_counted_transaction;
 pub(crate) use transaction::in_transaction;
 
@@ -26,6 +31,8 @@ pub struct Postback {
     pub action: Result<Action, Refusal>,
     /// The first half of the journal record.
     pub received: Received,
+    /// `stamp`, and whether it decides.
+    pub stamp: Stamp,
 }
 
 impl Postback {
@@ -37,12 +44,13 @@ impl Postback {
         origin: Origin,
         address: Option<IpAddr>,
     ) -> (Self, Vec<Refusal>) {
-        let parsed = Action::parse(fields, &FieldsSource::Wire(rules));
-        let received = if parsed.action.is_ok() { Received::new } else { Received::refused };
-        (
-            Self { action: parsed.action, received: received(fields, origin, address) },
-            parsed.ignored,
-        )
+        let source = match origin {
+            Origin::Nats | Origin::Replay => FieldsSource::Wire(rules),
+            Origin::Operator => FieldsSource::Operator(rules),
+        };
+        let Parsed { action, ignored, stamp } = Action::parse(fields, &source);
+        let received = if action.is_ok() { Received::new } else { Received::refused };
+        (Self { action, received: received(fields, origin, address), stamp }, ignored)
     }
 
     /// Logs the parameters that were ignored.
@@ -82,17 +90,17 @@ pub fn decide<'p>(
     view: &mut View,
     moment: impl Into<Moment>,
 ) -> Outcome<'p> {
-    decide_again(vault, postback, view, moment.into(), false)
+    decide_again(vault, postback, view, moment.into(), None)
 }
 
-/// Decides a postback that an older release may have answered OK. See
-/// [`crate::action::Known::was_done`].
+/// Decides a postback again that a journal recorded, with what it put into the row then. An older
+/// release may have answered it OK: see [`crate::action::Known::was_done`].
 pub(crate) fn decide_again<'p>(
     vault: &Vault,
     postback: &'p Postback,
     view: &mut View,
     moment: Moment,
-    was_done: bool,
+    then: Option<(Word, &Recorded)>,
 ) -> Outcome<'p> {
     let received = &postback.received;
     let (at, moved_until) =
@@ -100,39 +108,67 @@ pub(crate) fn decide_again<'p>(
     let action = match &postback.action {
         Ok(action) => action,
         Err(refusal) => {
-            let record = Record {
-                at,
-                received,
-                moved_until,
-                reply: refusal.reply(),
-                put: crate::action::Recorded::default(),
-            };
-            return Outcome { change: crate::action::Change::None, record };
+            let (reply, put) = (refusal.reply(), Recorded::default());
+            let record = Record { at, received, moved_until, reply, put };
+            return Outcome { change: Change::None, record, taken_over: None };
         }
     };
-    let settled = settle(vault, action, view);
+    let was_done = then.is_some_and(|(word, _)| word == Word::Ok);
+    let recorded = then.and_then(|(_, put)| put.credential.as_ref());
+    let taken = take_over::find(vault, action, view, recorded);
+    let known = view.known(action, was_done);
+    let known = match (&taken, action.key()) {
+        (Some(taken), Some(key)) => take_over::known(taken, key, known),
+        _ => known,
+    };
+    let settled = settle(vault, action, known.standing);
     let action = settled.as_ref().unwrap_or(action);
-    let decision = action.decide(&view.known(action, was_done), moment);
-    let version_before = action.key().and_then(|key| view.row(key)).map(|row| row.login_version);
+    let stamp = &postback.stamp;
+    let stale = stamp.decide(action, known.standing);
+    let is_stale = stale.is_some();
+    let (action, has_stale_flag) = stamp.without_stale_flag(action, known.standing);
+    let mut decision = stale.unwrap_or_else(|| action.decide(&known, moment));
+    match (is_stale, has_stale_flag) {
+        (true, _) => {}
+        (false, true) => stamp.name_flag(&mut decision.reply, known.standing),
+        (false, false) => stamp.keep_in(&mut decision, known.standing),
+    }
+    let version_before =
+        if let Standing::Here(row) = known.standing { Some(row.login_version) } else { None };
+    let taken = taken.filter(|_| decision.reply.word() == Word::Ok);
+    if let (Some(taken), Some(key)) = (&taken, action.key()) {
+        take_over::name_in(&mut decision.reply, taken);
+        if taken.moved.is_some() {
+            take_over::forget_before(&mut decision.change);
+        }
+        view.take_over(key, taken);
+    }
     view.apply(&decision.change, moment);
     let row_after = action.key().and_then(|key| view.row(key));
     let logins_ended =
         version_before.zip(row_after).is_some_and(|(before, row)| row.login_version > before);
-    let put = Record::put(action, row_after, logins_ended);
+    let mut put = Record::put(&action, row_after, logins_ended);
+    put.is_stale = has_stale_flag;
+    if let Some(taken) = taken.as_ref().filter(|taken| taken.moved.is_some()) {
+        // The seal has to be found by its record, and a replay needs the hash that it becomes.
+        put.credential =
+            take_over::row_after(taken, &decision.change).map(|row| row.credential.clone());
+    }
     Outcome {
         change: decision.change,
         record: Record { at, received, moved_until, reply: decision.reply, put },
+        taken_over: taken,
     }
 }
 
 /// A password that the row already has under another seal takes that seal. So a postback that is
 /// sent twice leaves the row unchanged, and the password is hashed once.
-fn settle(vault: &Vault, action: &Action, view: &View) -> Option<Action> {
-    let key = action.key()?;
+fn settle(vault: &Vault, action: &Action, standing: &Standing) -> Option<Action> {
+    let Standing::Here(row) = standing else { return None };
     let Stored::Sealed(given) = &action.credential()?.stored else { return None };
-    let held = &view.row(key)?.credential.stored;
+    let held = &row.credential.stored;
     let Stored::Sealed(seal) = held else { return None };
-    if !vault.same_secret(key, given, seal) {
+    if !vault.same_secret(row.key, given, seal) {
         return None;
     }
     let mut action = action.clone();

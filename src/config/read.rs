@@ -62,6 +62,8 @@ pub struct Config {
     pub password_hash: HashKind,
     /// Whether the column `cryptpass` is kept.
     pub keep_cryptpass: bool,
+    /// Whether a postback with an older `stamp` than the last change counts as stale.
+    pub stale_guard: bool,
     /// Days that journal records are kept; `None` for ever.
     pub journal_days: Option<u32>,
     /// The log levels.
@@ -156,6 +158,12 @@ impl Config {
             &settings.keep_cryptpass,
             switch,
         );
+        let stale_guard = bad.read(
+            "--stale-guard",
+            "expected yes or no, true or false, 1 or 0",
+            &settings.stale_guard,
+            switch,
+        );
         let log = bad.read(
             "--log",
             "expected error, warn, info, debug, trace or off, or module=level",
@@ -191,6 +199,7 @@ impl Config {
                 clock_jump_minutes: clock_jump_minutes?,
                 password_hash: password_hash?,
                 keep_cryptpass: keep_cryptpass?,
+                stale_guard: stale_guard?,
                 journal_days,
                 log: log?,
                 log_format: log_format?,

@@ -171,6 +171,17 @@ pub struct Settings {
         value_parser = value_parser!(String)
     )]
     pub keep_cryptpass: String,
+    /// Ignore a DELETE, an EXPIRE or a trial flag whose `stamp` is older than that of the member's
+    /// last change. If NATS sets `stamp` otherwise than assumed, a person who has left still gets
+    /// in
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_STALE_GUARD",
+        action = ArgAction::SetTrue,
+        value_parser = value_parser!(String)
+    )]
+    pub stale_guard: String,
     /// Days that journal records are kept [default: for ever]
     #[arg(long, global = true, env = "USERMAN_JOURNAL_DAYS", value_name = "DAYS")]
     pub journal_days: Option<String>,

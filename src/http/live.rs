@@ -71,7 +71,7 @@ impl Live {
     /// The settings at the start.
     pub fn new(config: &Config, vault: Vault) -> Self {
         let (keep_cryptpass, expiry) = (config.keep_cryptpass, config.expiry.clone());
-        let rules = Rules { vault, keep_cryptpass, expiry };
+        let rules = Rules { vault, keep_cryptpass, expiry, stale_guard: config.stale_guard };
         Self(Arc::new(ArcSwap::from_pointee(LiveSettings::of(config, rules, None))))
     }
 

@@ -113,7 +113,7 @@ mod tests {
 
     fn rules(keep_cryptpass: bool) -> Rules {
         let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
-        Rules { vault: Vault::from_key([7; 32]), keep_cryptpass, expiry }
+        Rules { vault: Vault::from_key([7; 32]), keep_cryptpass, expiry, stale_guard: false }
     }
 
     fn given(column: Column, text: &str) -> Result<Credential, String> {

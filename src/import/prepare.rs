@@ -101,7 +101,7 @@ impl<'a> Preparer<'a> {
             );
         }
         let received = Received::new(&fields, Origin::Operator, None);
-        Ok(Some(Postback { action: Ok(action), received }))
+        Ok(Some(Postback { action: Ok(action), received, stamp: parsed.stamp }))
     }
 
     /// When the member expires: at the instant that `export` writes, or at the date of an EXPIRE.
@@ -167,7 +167,12 @@ mod tests {
 
     fn prepared(values: &[(Column, &str)], site: Option<&str>) -> (String, Vec<String>) {
         let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 2 };
-        let rules = Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: false, expiry };
+        let rules = Rules {
+            vault: Vault::from_key([7; 32]),
+            keep_cryptpass: false,
+            expiry,
+            stale_guard: false,
+        };
         let mut row = Row::default();
         values.iter().for_each(|&(column, text)| row.set(column, text));
         let mut notes = Vec::new();

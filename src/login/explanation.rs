@@ -125,6 +125,7 @@ mod tests {
             joined: None,
             expires: None,
             expire_at: Some(NOON),
+            stamp: None,
             login_version: 1,
         }
     }

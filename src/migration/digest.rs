@@ -175,7 +175,7 @@ impl Bytes {
         self.flag(row.trial);
         self.text(row.biller.as_deref());
         self.bytes(row.session.as_ref().map(|hash| &hash.0[..]));
-        self.numbers([row.joined, row.expires, Some(row.login_version)]);
+        self.numbers([row.joined, row.expires, row.stamp, Some(row.login_version)]);
     }
 
     fn record(&mut self, record: &StoredRecord) {
@@ -192,6 +192,7 @@ impl Bytes {
         self.bytes(record.put.session.as_ref().map(|hash| &hash.0[..]));
         self.number(record.put.expire_at);
         self.flag(record.put.logins_ended);
+        self.flag(record.put.is_stale);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::Recorded;
+use crate::action::{Parsed, Recorded};
 use crate::apply::Postback;
 use crate::clock::{Moment, YEAR_9999_ENDS};
 use crate::fields::Fields;
@@ -48,6 +48,8 @@ struct RecordColumns {
     logins_ended: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     moved_until: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<u8>,
 }
 
 /// One record, read and checked.
@@ -156,14 +158,16 @@ impl JournalLine {
             }),
             logins_ended: put.logins_ended.then_some(1),
             moved_until: record.moved_until,
+            stale: put.is_stale.then_some(1),
         };
         serde_json::to_string(&columns)
     }
 
     /// The postback that it records, and what it put into the row then.
     pub fn postback(&self) -> (Postback, Recorded) {
-        let action = super::read_again(&self.received.fields, &self.put, self.reply.word());
-        (Postback { action, received: self.received.clone() }, self.put.clone())
+        let Parsed { action, stamp, .. } =
+            super::read_again(&self.received.fields, &self.put, self.reply.word());
+        (Postback { action, received: self.received.clone(), stamp }, self.put.clone())
     }
 
     /// Its seal with the member it belongs to, if it has one.
@@ -242,12 +246,18 @@ impl RecordColumns {
             credential,
             session: session.transpose()?,
             expire_at: self.expire_at,
-            logins_ended: match self.logins_ended {
-                None => false,
-                Some(1) => true,
-                Some(_) => return Err(BadRecord::Column("logins_ended")),
-            },
+            logins_ended: is_set(self.logins_ended).ok_or(BadRecord::Column("logins_ended"))?,
+            is_stale: is_set(self.stale).ok_or(BadRecord::Column("stale"))?,
         })
+    }
+}
+
+/// A column that has 1 or nothing.
+fn is_set(column: Option<u8>) -> Option<bool> {
+    match column {
+        None => Some(false),
+        Some(1) => Some(true),
+        Some(_) => None,
     }
 }
 

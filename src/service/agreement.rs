@@ -50,6 +50,7 @@ fn settings(config: &Config) -> Vec<SharedSetting> {
         ("expire_grace_hours", config.expiry.grace_hours.to_string()),
         ("password_hash", config.password_hash.to_string()),
         ("keep_cryptpass", config.keep_cryptpass.to_string()),
+        ("stale_guard", config.stale_guard.to_string()),
         ("journal_days", config.journal_days.map_or("for ever".into(), |days| days.to_string())),
         ("login_hours", (area.login_seconds / 3_600).to_string()),
         ("login_by_email", area.by_email.to_string()),
@@ -149,7 +150,8 @@ mod tests {
         for SharedSetting { name, value } in of(&[]) {
             assert!(name.len() <= 64 && value.len() <= 255);
             // A switch takes no value, and no number means for ever.
-            if !["keep_cryptpass", "journal_days", "login_by_email"].contains(&name.as_str()) {
+            let without = ["keep_cryptpass", "stale_guard", "journal_days", "login_by_email"];
+            if !without.contains(&name.as_str()) {
                 let flag = format!("--{}", name.replace('_', "-"));
                 assert_eq!(of(&[&flag, &value]), of(&[]), "{flag} {value}");
             }

@@ -48,8 +48,9 @@ use records::LOGIN_RECORDS_MAX;
 pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, FindBy, Forms, FormsCursor,
     FormsPage, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
-    LongRead, NETWORKS_OF_A_MEMBER_MAX, NamedLogins, Note, Outcome, Pending, Rehashed, Seen,
-    SharedKey, SharedSetting, Spent, StoredRecord, Unfolded, UnreadableRecord,
+    LongRead, NETWORKS_OF_A_MEMBER_MAX, NamedLogins, Note, Outcome, Pending, ProvisionalRow,
+    Rehashed, Seen, SharedKey, SharedSetting, Spent, StoredRecord, TakenOver, Unfolded,
+    UnreadableRecord,
 };
 pub use table_row::{Logout, LogoutBefore, Table, TableRow};
 pub use upgrade_plan::UpgradePlan;
@@ -81,7 +82,8 @@ pub trait Engine {
     /// former_member. Returns how many.
     fn expire_due(&mut self, now: i64, most: usize) -> Result<usize, Fault>;
 
-    /// Adds to `view` what it does not hold yet of `wanted`, as of this moment. A member whose
+    /// Adds to `view` what it does not hold yet of `wanted`, as of this moment, and the rows of
+    /// provisional members who have a name that NATS gives another memberid. A member whose
     /// expiry is reached holds no name any more and is moved first. While a jump of the clock is
     /// being confirmed the row stays: then `save` moves a member only if the name is given to
     /// another one.

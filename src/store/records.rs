@@ -23,6 +23,29 @@ pub struct Outcome<'a> {
     pub change: Change,
     /// The journal record.
     pub record: Record<'a>,
+    /// The provisional members whom the postback identified. Their rows go before the change comes.
+    pub taken_over: Option<TakenOver>,
+}
+
+/// Provisional members whom a postback identified: NATS gave their name with another memberid.
+#[derive(Clone, Debug)]
+pub struct TakenOver {
+    /// Their rows, which are deleted.
+    pub gone: Vec<ProvisionalRow>,
+    /// The first of these rows under the memberid of NATS: here or former. `None` if the member of
+    /// that memberid is here with a row of their own.
+    pub moved: Option<Standing>,
+    /// Whether a row of former_member under the memberid of NATS is replaced.
+    pub replaces_former: bool,
+}
+
+/// The row of a provisional member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvisionalRow {
+    /// Site and provisional memberid.
+    pub key: Key,
+    /// Whether it is in member_auth, or else in former_member.
+    pub is_here: bool,
 }
 
 /// A sealed credential in the journal that waits to be hashed.

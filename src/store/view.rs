@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::lapse::standing_at;
+use super::records::TakenOver;
 use crate::action::{Action, Change, Known, Standing};
 use crate::clock::Moment;
 use crate::identity::{Key, MemberId, SiteId, Username};
@@ -16,6 +17,8 @@ pub struct Wanted {
     pub keys: HashSet<Key>,
     /// Names within sites, each under its folded form. Every spelling counts separately.
     pub names: HashSet<(SiteId, Username)>,
+    /// What NATS calls members. A provisional member who has such a name is this member.
+    pub called: HashSet<(Key, Username)>,
 }
 
 impl Wanted {
@@ -23,6 +26,48 @@ impl Wanted {
     pub fn add(&mut self, action: &Action) {
         self.keys.extend(action.key());
         self.names.extend(action.wanted().map(|(site, name)| (site, name.clone())));
+        let key = action.key().filter(|key| !key.member.is_provisional());
+        let names = action.names().into_iter().flatten().cloned();
+        self.called
+            .extend(key.into_iter().flat_map(|key| names.clone().map(move |name| (key, name))));
+    }
+
+    /// The names whose holders have to be loaded, once the members are loaded. A member who is here
+    /// under a name holds it, and no provisional member does.
+    pub(super) fn names_to_load(&self, view: &View) -> HashSet<(SiteId, Username)> {
+        let mut names = self.names.clone();
+        for (key, name) in &self.called {
+            let is_theirs = |row: &Member| row.username.folded() == name.folded();
+            if !view.row(*key).is_some_and(is_theirs) {
+                names.insert((key.site, name.clone()));
+            }
+        }
+        names
+    }
+
+    /// The names of members without a row. They may have left as provisional members.
+    pub(super) fn names_of_unknown(&self, view: &View) -> Vec<(SiteId, Username)> {
+        let is_unknown = |key: Key| matches!(view.standing(key), Standing::Unknown);
+        let called = self.called.iter().filter(|(key, _)| is_unknown(*key));
+        called.map(|(key, name)| (key.site, name.clone())).collect()
+    }
+
+    /// The provisional members that were found by name and whose rows are not loaded yet.
+    pub(super) fn provisional(&self, view: &View) -> Vec<Key> {
+        let mut found: Vec<Key> = self
+            .called
+            .iter()
+            .flat_map(|(key, name)| {
+                [view.holder(key.site, name), view.provisional_former(key.site, name)]
+                    .into_iter()
+                    .flatten()
+                    .map(|member| Key { member, ..*key })
+            })
+            .filter(|&key| key.member.is_provisional() && !view.has_member(key))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 }
 
@@ -33,6 +78,8 @@ pub struct View {
     standings: HashMap<Key, Standing>,
     /// By folded form.
     holders: HashMap<(SiteId, String), Option<MemberId>>,
+    /// The provisional members who left, by the folded form of their name.
+    provisional_formers: HashMap<(SiteId, String), MemberId>,
     /// Those who have a name without holding its folded form, by the name without ASCII case: see
     /// [`Known::namesake`].
     namesakes: HashMap<(SiteId, String), MemberId>,
@@ -69,6 +116,23 @@ impl View {
         self.namesakes.insert((site, without_case(name)), namesake);
     }
 
+    /// Adds the provisional member who had this name last, as the database has it.
+    pub(super) fn put_provisional_former(
+        &mut self,
+        site: SiteId,
+        name: &Username,
+        member: Option<MemberId>,
+    ) {
+        if let Some(member) = member {
+            self.provisional_formers.entry((site, name.folded().to_owned())).or_insert(member);
+        }
+    }
+
+    /// The provisional member who had this name last and is not here any more.
+    pub fn provisional_former(&self, site: SiteId, name: &Username) -> Option<MemberId> {
+        self.provisional_formers.get(&(site, name.folded().to_owned())).copied()
+    }
+
     /// The member's standing. Unknown if it was not loaded.
     pub fn standing(&self, key: Key) -> &Standing {
         self.standings.get(&key).unwrap_or(&Standing::Unknown)
@@ -99,6 +163,29 @@ impl View {
         Known { standing, holder, namesake, was_done }
     }
 
+    /// Gives the rows of provisional members to the member of this key, before the decision is
+    /// applied.
+    pub fn take_over(&mut self, key: Key, taken: &TakenOver) {
+        for gone in &taken.gone {
+            let name = match self.standings.insert(gone.key, Standing::Unknown) {
+                Some(Standing::Here(row)) => row.username,
+                Some(Standing::Former(former)) => former.member.username,
+                Some(Standing::Lapsed(_) | Standing::Unknown) | None => continue,
+            };
+            let name = (key.site, name.folded().to_owned());
+            if self.holders.get(&name) == Some(&Some(gone.key.member)) {
+                self.holders.insert(name.clone(), None);
+            }
+            self.provisional_formers.remove(&name);
+        }
+        if let Some(moved) = &taken.moved {
+            if let Standing::Here(row) = moved {
+                self.put_holder(key.site, &row.username, Some(key.member));
+            }
+            self.standings.insert(key, moved.clone());
+        }
+    }
+
     /// Updates the view after a decision.
     pub fn apply(&mut self, change: &Change, moment: Moment) {
         let (key, standing) = match change {
@@ -121,6 +208,10 @@ impl View {
                 self.put_holder(key.site, &row.username, Some(key.member))
             }
             Standing::Here(row) => self.put_namesake(key.site, &row.username, key.member),
+            Standing::Former(former) if key.member.is_provisional() => {
+                let name = former.member.username.folded().to_owned();
+                self.provisional_formers.insert((key.site, name), key.member);
+            }
             Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => {}
         }
         self.standings.insert(key, standing);

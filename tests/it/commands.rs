@@ -6,6 +6,7 @@ mod captures;
 mod causes;
 mod clean_stop;
 mod config_file;
+mod conflicts;
 mod countries;
 mod denied;
 mod edited_journal;

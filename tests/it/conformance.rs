@@ -85,7 +85,8 @@ fn record(received: &Received, at: i64, reply: Reply) -> Record<'_> {
 /// Saves changes in the open transaction.
 fn save(engine: &mut dyn Engine, changes: Vec<Change>) -> Result<(), Fault> {
     let received = received("action=DELETE&siteid=1&memberid=71");
-    let outcome = |change| Outcome { change, record: record(&received, NOON, ok()) };
+    let outcome =
+        |change| Outcome { change, record: record(&received, NOON, ok()), taken_over: None };
     engine.save(&changes.into_iter().map(outcome).collect::<Vec<_>>())
 }
 
@@ -123,6 +124,7 @@ fn member(site: i64, id: i64, username: &str) -> Member {
         joined: Some(NOON - 86_400),
         expires: Some(NOON + 86_400),
         expire_at: None,
+        stamp: Some(NOON - id),
         login_version: 1,
     }
 }

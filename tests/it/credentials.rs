@@ -392,6 +392,7 @@ fn every_unreadable_value_that_was_passed_over_is_named() {
         vault: Vault::from_key([7; 32]),
         keep_cryptpass: false,
         expiry: ExpiryRule { zone: Zone::UTC, grace_hours: 0 },
+        stale_guard: false,
     };
     let add = "action=ADD&memberid=71&siteid=1&username=bob&password=first";
     let record = "&trial=2&email=a%0Ab&biller=%00&memberidx=%00&session=%00&joined=soon&expires=-1";

@@ -6,6 +6,7 @@
 //! @ 2026-06-20 00:00:00           sets the clock (UTC); moves no expired member by itself
 //! > action=CHECK&siteid=1         a postback, urlencoded; further `>` lines continue it
 //! < OK|...                        its reply, byte for byte
+//! + action=MANUALADD&siteid=1     the operator's own, as `import` makes it: once, and always OK
 //! in 1/71 secret                  member 71 of site 1 can log in with this password ...
 //! out 1/71 Secret                 ... and not with this one
 //! harden                          hashes all sealed passwords
@@ -73,6 +74,8 @@ stories! {
     the_journal_says_what_nats_said_and_what_was_done: "journal.txt",
     the_cryptpass_column_follows_with_keep_cryptpass: "keep_cryptpass.txt",
     no_two_members_of_a_site_share_a_name: "names.txt",
+    a_provisional_member_gets_the_memberid_that_nats_gives_the_name: "provisional.txt",
+    a_late_postback_takes_nothing_with_the_stale_guard: "stale.txt",
     nats3_sends_few_parameters: "nats3.txt",
     nats4_sends_the_whole_record: "nats4.txt",
     a_repeated_postback_changes_nothing_and_gets_the_same_word: "repeats.txt",
@@ -139,6 +142,7 @@ enum Step {
     Flags(Vec<String>),
     Clock(String),
     Postback { body: String, reply: String },
+    Operator(String),
     Login { site: i64, member: i64, password: String, opens: bool },
     Harden,
     Remember(String),
@@ -195,6 +199,7 @@ fn read(text: &str) -> Vec<(usize, Step)> {
                 continue;
             }
             "<" => Step::Postback { body: std::mem::take(&mut body), reply: unfold(rest) },
+            "+" => Step::Operator(unfold(rest)),
             "$" => Step::Flags(rest.split(' ').map(str::to_owned).collect()),
             "@" => Step::Clock(rest.to_owned()),
             "in" | "out" => login(rest, mark == "in"),
@@ -257,6 +262,7 @@ impl Stage {
                     .unwrap(),
             ),
             Step::Postback { body, reply } => self.post(&body, reply),
+            Step::Operator(body) => self.app.post_as_operator(&body),
             Step::Login { site, member, password, opens } => {
                 let found = self.app.opens(site, member, &password);
                 self.expect(format!("opens: {opens}"), format!("opens: {found}"));

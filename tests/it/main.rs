@@ -35,6 +35,7 @@ mod model;
 mod passwords;
 mod php;
 mod property;
+mod provisional;
 mod readme;
 mod receivers;
 mod rehash;

@@ -449,11 +449,12 @@ fn read<T>(sent: &Sent, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Va
     }
 }
 
-/// ASCII digits, 1 to 2^63-1.
+/// ASCII digits, 1 to 2^63-1. The memberids from 2^62 on are provisional, and none of NATS.
 fn id(sent: &Sent, name: &str) -> Value<i64> {
+    let most = if name == "memberid" { (1 << 62) - 1 } else { i64::MAX };
     read(sent, name, |text| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<i64>().ok().filter(|&number| digits && number > 0)
+        text.parse::<i64>().ok().filter(|&number| digits && (1..=most).contains(&number))
     })
 }
 

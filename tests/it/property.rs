@@ -83,8 +83,12 @@ fn run_inside(engine: EngineKind, story: &Story) -> Result<(), String> {
         zone: story.zone.0.parse().unwrap(),
         grace_hours: u32::try_from(story.grace_hours).unwrap(),
     };
-    let rules =
-        Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: story.keep_cryptpass, expiry };
+    let rules = Rules {
+        vault: Vault::from_key([7; 32]),
+        keep_cryptpass: story.keep_cryptpass,
+        expiry,
+        stale_guard: false,
+    };
     let place = Place::on(database, rules, hash_kind(story));
     with_engine(&place.location, true, |engine| {
         run_on(

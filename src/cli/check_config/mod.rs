@@ -60,6 +60,7 @@ pub(super) fn run(
         ("clock jumps", clock_jumps(config.clock_jump_minutes)),
         ("password hash", settings.password_hash.trim().to_owned()),
         ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
+        ("stale guard", if config.stale_guard { "on" } else { "off" }.into()),
         ("journal kept", days),
         ("upgrade copy", if config.location.keeps_upgrade_copy() { "kept" } else { "none" }.into()),
         ("backups", backups(settings, config)),

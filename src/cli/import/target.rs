@@ -61,5 +61,10 @@ pub(super) fn for_dry_run(config: &Config) -> Result<DryTarget, Failure> {
 }
 
 fn rules(config: &Config, vault: Vault) -> Rules {
-    Rules { vault, keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() }
+    Rules {
+        vault,
+        keep_cryptpass: config.keep_cryptpass,
+        expiry: config.expiry.clone(),
+        stale_guard: false,
+    }
 }

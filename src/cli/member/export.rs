@@ -122,10 +122,12 @@ fn form(stored: &Stored) -> &'static str {
 /// The records of the memberid, and those that have only the name.
 fn records(reader: &dyn Read, key: Key, traces: &Traces) -> Result<Vec<Value>, Failure> {
     let mut all = Vec::new();
-    pages::each_record(reader, &personal::records_of(key), |found| {
-        all.push(record(found));
-        Ok::<_, Fault>(())
-    })?;
+    for key in personal::provisional_keys(reader, key)?.into_iter().chain([key]) {
+        pages::each_record(reader, &personal::records_of(key), |found| {
+            all.push(record(found));
+            Ok::<_, Fault>(())
+        })?;
+    }
     for &id in &traces.unassigned {
         for found in reader.journal_page(&JournalFilter::default(), id - 1, id)? {
             all.push(record(&found.map_err(|unreadable| Failure::of(&unreadable))?));
@@ -136,7 +138,7 @@ fn records(reader: &dyn Read, key: Key, traces: &Traces) -> Result<Vec<Value>, F
 }
 
 fn record(record: &StoredRecord) -> Value {
-    let Recorded { credential, session, expire_at, logins_ended } = &record.put;
+    let Recorded { credential, session, expire_at, logins_ended, is_stale } = &record.put;
     json!({
         "id": record.id,
         "at": time(record.at),
@@ -150,6 +152,7 @@ fn record(record: &StoredRecord) -> Value {
         "password": credential.as_ref().map(|credential| form(&credential.stored)),
         "session": session.map(|_| "stored as a SHA-256 hash, not shown"),
         "logins_ended": logins_ended,
+        "stale": is_stale,
     })
 }
 

@@ -42,8 +42,16 @@ pub(super) fn run(config: &Config, key: Key, how: How) -> Result<(), Failure> {
         ));
     }
     let reader = database::open(config)?;
-    let person = person::find(config, &*reader, key)?;
-    let stored = stored(&*reader, &person)?;
+    // First what was stored before NATS named the member: if this is interrupted, the records that
+    // tell of it are still there.
+    let mut persons = Vec::new();
+    for key in personal::provisional_keys(&*reader, key)?.into_iter().chain([key]) {
+        persons.push(person::find(config, &*reader, key)?);
+    }
+    let mut stored = Forgotten::default();
+    for person in &persons {
+        stored.add(&self::stored(&*reader, person)?);
+    }
     let remarks = remarks(config, &*reader, key)?;
     drop(reader);
     if how.dry_run {
@@ -52,7 +60,7 @@ pub(super) fn run(config: &Config, key: Key, how: How) -> Result<(), Failure> {
     if stored.all() > 0 && asks && !is_confirmed(key, &stored)? {
         return Err(Failure::Failed("nothing was changed".into()));
     }
-    let (gone, residue) = forget(config, &person)?;
+    let (gone, residue) = forget(config, &persons)?;
     print(key, how, &gone, &remarks, Some(residue))?;
     match residue {
         Residue::Nothing | Residue::Server => Ok(()),
@@ -96,15 +104,20 @@ fn is_confirmed(key: Key, stored: &Forgotten) -> Result<bool, Failure> {
     Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
-fn forget(config: &Config, person: &Person) -> Result<(Forgotten, Residue), Failure> {
+fn forget(config: &Config, persons: &[Person]) -> Result<(Forgotten, Residue), Failure> {
     let is_served =
         config.location.is_shared() || config.data_dir.is_served(config.location.file());
     database::with_writer(config, |engine| {
-        let mut gone = personal::forget(engine, person, || Clock::System.now().into())?;
+        let mut gone = Forgotten::default();
+        for person in persons {
+            gone.add(&personal::forget(engine, person, || Clock::System.now().into())?);
+        }
         if is_served && gone.all() > 0 {
             std::thread::sleep(LATE_NOTES);
             let reader = open_for_command(&config.location)?;
-            gone.add(&personal::forget_late_notes(engine, &*reader, person)?);
+            for person in persons {
+                gone.add(&personal::forget_late_notes(engine, &*reader, person)?);
+            }
         }
         // Also if nothing was stored: an earlier run may have been interrupted before this.
         Ok((gone, engine.clear_deleted()?))

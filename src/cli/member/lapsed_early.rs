@@ -120,7 +120,12 @@ fn is_early(former: &Former, now: i64) -> bool {
 fn rules(config: &Config) -> Rules {
     let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
     // There is no password in it: nothing is sealed, so any key will do.
-    Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry }
+    Rules {
+        vault: Vault::from_key([0; 32]),
+        keep_cryptpass: config.keep_cryptpass,
+        expiry,
+        stale_guard: false,
+    }
 }
 
 fn restore_when_unlocked(

@@ -1,6 +1,7 @@
 //! `member`: for support staff. A change is a postback of the operator, with the rules and the
 //! journal of all postbacks.
 
+mod conflicts;
 mod export;
 mod find;
 mod forget;
@@ -40,6 +41,16 @@ pub(super) enum MemberCommand {
         /// List former members
         #[arg(long)]
         former: bool,
+    },
+    /// List members who were not let in because another member held the name, and from when the
+    /// postback would succeed
+    Conflicts {
+        /// Only this siteid
+        #[arg(long, value_parser = super::failure::id)]
+        site: Option<i64>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
     },
     /// Remove a member, as a DELETE does
     Remove {
@@ -117,6 +128,7 @@ impl MemberCommand {
             MemberCommand::List { member, site, former } => {
                 list::run(config, *site, *former, member.as_deref())
             }
+            MemberCommand::Conflicts { site, json } => conflicts::run(config, *site, *json),
             MemberCommand::Remove { site, memberid } => {
                 let key = key(site, memberid)?;
                 database::check(config)?;

@@ -26,6 +26,7 @@ pub(super) fn change(
         vault: Vault::from_key([0; 32]),
         keep_cryptpass: config.keep_cryptpass,
         expiry: config.expiry.clone(),
+        stale_guard: false,
     };
     let postback = operator_postback(action, key.site, key.member, username, None, &rules);
     let last = database::open(config)?.last_seen(Clock::System.now())?;

@@ -221,6 +221,7 @@ impl ReconcileCommand {
             vault: Vault::load(&config.data_dir.seal_key()).map_err(|error| Failure::of(&error))?,
             keep_cryptpass: config.keep_cryptpass,
             expiry: config.expiry.clone(),
+            stale_guard: false,
         };
         let now = Clock::System.now();
         let moment = moment_of_command(now, reader.last_seen(now)?);

@@ -42,5 +42,10 @@ fn refuse_others(config: &Config) -> Result<(), Failure> {
 }
 
 pub(super) fn rules(config: &Config, vault: Vault) -> Rules {
-    Rules { vault, keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() }
+    Rules {
+        vault,
+        keep_cryptpass: config.keep_cryptpass,
+        expiry: config.expiry.clone(),
+        stale_guard: config.stale_guard,
+    }
 }

@@ -18,7 +18,8 @@ const EMPTY_OWN: &str = "UPDATE journal SET source = 'operator', address = NULL,
          siteid = NULL, memberid = NULL, username = NULL, fields = 'action=FORGET',
          reply = 'OK|this record of a forgotten member was emptied', expire_at = NULL,
          password = NULL, cryptpass = NULL, session_sha256 = NULL, sealed = NULL,
-         cryptpass_wrapped = NULL, logins_ended = NULL, seq = NULL, waiting = NULL
+         cryptpass_wrapped = NULL, logins_ended = NULL, stale = NULL, seq = NULL,
+         waiting = NULL
      WHERE siteid = ? AND memberid = ? AND moved_until IS NOT NULL";
 
 impl Mysql<'_> {
@@ -58,7 +59,8 @@ impl Mysql<'_> {
              VALUES (?, ?, ?, ?)",
             values,
         )?;
-        self.append_records(&[Outcome { change: Change::None, record: record.clone() }])?;
+        let record = record.clone();
+        self.append_records(&[Outcome { change: Change::None, record, taken_over: None }])?;
         Ok(gone)
     }
 

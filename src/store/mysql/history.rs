@@ -17,7 +17,7 @@ use crate::unicode::folded;
 /// The columns of a record, in the order in which they are read.
 const COLUMNS: &str = "id, at, source, address, action, siteid, memberid, username, fields, reply, \
      expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, \
-     moved_until, names";
+     moved_until, stale, names";
 
 /// The records are read in pages of this many bytes of fields, unless one record is longer.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -201,6 +201,7 @@ fn read_record(row: &mut Row, id: i64) -> Result<StoredRecord, Fault> {
             session: read_session(row, const { at("session_sha256") })?,
             expire_at: get(row, const { at("expire_at") })?,
             logins_ended: get::<Option<i64>>(row, const { at("logins_ended") })?.is_some(),
+            is_stale: get::<Option<i64>>(row, const { at("stale") })?.is_some(),
         },
     };
     let columns = Columns {

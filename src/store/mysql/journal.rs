@@ -28,8 +28,8 @@ static INSERT_STORED: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT INTO journal (id, at, source, address, action, siteid, memberid, username, fields,
              reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
-             logins_ended, moved_until, seq, batch, waiting) VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             logins_ended, moved_until, stale, seq, batch, waiting) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "",
     )
 });
@@ -38,8 +38,8 @@ static INSERT: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT INTO journal (at, source, address, action, siteid, memberid, username, fields,
              reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
-             logins_ended, moved_until, seq, batch, waiting) VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             logins_ended, moved_until, stale, seq, batch, waiting) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "",
     )
 });
@@ -188,6 +188,7 @@ impl Mysql<'_> {
             wrapped,
             put.logins_ended.then_some(1).into(),
             moved_until.into(),
+            put.is_stale.then_some(1).into(),
             seq.into(),
             batch.into(),
             waiting.into(),

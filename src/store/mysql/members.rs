@@ -1,6 +1,6 @@
 //! Members and former members, as the writer loads them: by key and by name, locked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use mysql::Value;
@@ -13,7 +13,7 @@ use super::rows::{
 };
 use crate::action::Standing;
 use crate::clock::Moment;
-use crate::identity::{Key, MemberId, SiteId};
+use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::member::Former;
 use crate::store::{Fault, Lapse, View, Wanted, standing_at};
 
@@ -54,6 +54,18 @@ static SELECT_HOLDERS: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 
+/// The provisional members who had these names. 4611686018427387904 is
+/// [`MemberId::FIRST_PROVISIONAL`].
+static SELECT_PROVISIONAL: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "SELECT siteid, memberid, username_key, ended_at FROM former_member
+             FORCE INDEX (former_member_username_key)
+         WHERE memberid >= 4611686018427387904 AND (username_key, siteid) IN (",
+        "(?, ?)",
+        ")",
+    )
+});
+
 static DELETE_HERE: LazyLock<Many> = LazyLock::new(|| {
     Many::new("DELETE FROM member_auth WHERE (siteid, memberid) IN (", "(?, ?)", ")")
 });
@@ -65,10 +77,15 @@ static DELETE_FORMER: LazyLock<Many> = LazyLock::new(|| {
 static REPLACE_FORMER: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         format!("REPLACE INTO former_member ({MEMBER_COLUMNS}, {FORMER_COLUMNS}) VALUES "),
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "",
     )
 });
+
+/// The key of a name and its site, as they are bound.
+fn name_values((key, site): (Vec<u8>, SiteId)) -> Vec<Value> {
+    vec![Value::Bytes(key), site.get().into()]
+}
 
 /// A row that has a name that was looked for.
 struct NameRow {
@@ -92,7 +109,41 @@ impl Mysql<'_> {
         for (key, standing) in self.standings(&keys, moment)? {
             view.put_member(key, standing);
         }
-        self.load_names(wanted, view, moment)
+        let names = wanted.names_to_load(view);
+        self.load_names(&names, view, moment)?;
+        self.load_provisional(wanted, view, moment)
+    }
+
+    /// The provisional members who have one of these names, and those who had it.
+    fn load_provisional(
+        &mut self,
+        wanted: &Wanted,
+        view: &mut View,
+        moment: Moment,
+    ) -> Result<(), Fault> {
+        let names = wanted.names_of_unknown(view);
+        let mut keys: Vec<_> = names.iter().map(|(site, name)| (folded_key(name), *site)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let keys = keys.into_iter().map(name_values).collect();
+        let mut formers: HashMap<(SiteId, Vec<u8>), (i64, MemberId)> = HashMap::new();
+        for mut row in self.connection()?.rows_by(&SELECT_PROVISIONAL, keys)? {
+            let key = read_key(&mut row, 0, 1)?;
+            let (name, ended_at): (Vec<u8>, i64) = (get(&mut row, 2)?, get(&mut row, 3)?);
+            let last = formers.entry((key.site, name)).or_insert((ended_at, key.member));
+            // Who left last, and of two the first.
+            if (ended_at, std::cmp::Reverse(key.member)) > (last.0, std::cmp::Reverse(last.1)) {
+                *last = (ended_at, key.member);
+            }
+        }
+        for (site, name) in names {
+            let former = formers.get(&(site, folded_key(&name))).map(|&(_, member)| member);
+            view.put_provisional_former(site, &name, former);
+        }
+        for (key, standing) in self.standings(&wanted.provisional(view), moment)? {
+            view.put_member(key, standing);
+        }
+        Ok(())
     }
 
     /// The standings of these members at this moment. Members whose expiry is reached are moved, if
@@ -141,15 +192,14 @@ impl Mysql<'_> {
     /// whose expiry is reached holds no name, and is moved if the clock is confirmed.
     fn load_names(
         &mut self,
-        wanted: &Wanted,
+        names: &HashSet<(SiteId, Username)>,
         view: &mut View,
         moment: Moment,
     ) -> Result<(), Fault> {
-        if wanted.names.is_empty() {
+        if names.is_empty() {
             return Ok(());
         }
-        let mut keys: Vec<(Vec<u8>, SiteId)> = wanted
-            .names
+        let mut keys: Vec<(Vec<u8>, SiteId)> = names
             .iter()
             .flat_map(|(site, name)| {
                 let unfolded = self.has_unfolded.then(|| unfolded_key(name.as_str()));
@@ -171,19 +221,19 @@ impl Mysql<'_> {
             due.sort_unstable();
             due.dedup();
             self.standings(&due, moment)?;
-            return self.load_names(wanted, view, moment);
+            return self.load_names(names, view, moment);
         }
-        self.put_names(wanted, view, &holders);
+        self.put_names(names, view, &holders);
         Ok(())
     }
 
     fn put_names(
         &mut self,
-        wanted: &Wanted,
+        names: &HashSet<(SiteId, Username)>,
         view: &mut View,
         holders: &HashMap<(SiteId, Vec<u8>), MemberId>,
     ) {
-        for (site, name) in &wanted.names {
+        for (site, name) in names {
             if !view.has_name(*site, name) {
                 let holder = holders.get(&(*site, folded_key(name))).copied();
                 view.put_holder(*site, name, holder);
@@ -195,10 +245,7 @@ impl Mysql<'_> {
     }
 
     fn name_rows(&mut self, keys: Vec<(Vec<u8>, SiteId)>) -> Result<Vec<NameRow>, Fault> {
-        let keys = keys
-            .into_iter()
-            .map(|(key, site)| vec![Value::Bytes(key), site.get().into()])
-            .collect();
+        let keys = keys.into_iter().map(name_values).collect();
         let mut found = Vec::new();
         for mut row in self.connection()?.rows_by(&SELECT_HOLDERS, keys)? {
             // A row that another program wrote may have an invalid memberid.

@@ -200,7 +200,7 @@ impl Read for Reader {
                 view.put_member(key, standing_at(self.stored_standing(key)?, now));
             }
         }
-        for (site, name) in &wanted.names {
+        for (site, name) in &wanted.names_to_load(view) {
             let unfolded = unfolded_key(name.as_str());
             let namesake = self.member_named(unfolded, *site, now)?;
             if !view.has_name(*site, name) {
@@ -210,6 +210,19 @@ impl Read for Reader {
             if let Some(namesake) = namesake {
                 view.put_namesake(*site, name, namesake);
             }
+        }
+        for (site, name) in wanted.names_of_unknown(view) {
+            let former = self.first(
+                "SELECT siteid, memberid FROM former_member
+                 WHERE username_key = ? AND siteid = ? AND memberid >= 4611686018427387904
+                 ORDER BY ended_at DESC, memberid LIMIT 1",
+                vec![Value::Bytes(folded_key(&name)), site.get().into()],
+            )?;
+            let former = former.map(|mut row| read_key(&mut row, 0, 1)).transpose()?;
+            view.put_provisional_former(site, &name, former.map(|key| key.member));
+        }
+        for key in wanted.provisional(view) {
+            view.put_member(key, standing_at(self.stored_standing(key)?, now));
         }
         Ok(())
     }

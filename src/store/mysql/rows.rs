@@ -12,7 +12,7 @@ use crate::store::{Fault, LoginRow};
 /// The columns that both tables of members share, in the order in which they are bound and read.
 pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username_sent, password, cryptpass, \
      email, trial, biller, session_sha256, joined, expires, sealed, cryptpass_wrapped, \
-     before_form, before_sealed, login_version";
+     before_form, before_sealed, stamp, login_version";
 
 /// The columns that a login check reads, in their order.
 pub(super) const LOGIN_COLUMNS: &str =
@@ -113,6 +113,7 @@ fn member_values(row: &Member) -> Vec<Value> {
         wrapped,
         before_form,
         before_sealed,
+        row.stamp.into(),
         row.login_version.into(),
     ]
 }
@@ -242,6 +243,7 @@ fn read_member(row: &mut Row) -> Result<Member, Fault> {
         joined: get(row, const { member("joined") })?,
         expires: get(row, const { member("expires") })?,
         expire_at: None,
+        stamp: get(row, const { member("stamp") })?,
         login_version: get(row, const { member("login_version") })?,
     })
 }

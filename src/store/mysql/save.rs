@@ -18,7 +18,7 @@ use crate::store::{Fault, Outcome};
 pub(super) static INSERT_HERE: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         format!("INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS}, username) VALUES "),
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "",
     )
 });
@@ -37,6 +37,7 @@ static TURN: LazyLock<Many> = LazyLock::new(|| {
 enum After<'a> {
     Here(&'a Member),
     Former(&'a Former),
+    /// In neither table: the member of `try`, or a provisional member whom a postback identified.
     Gone,
 }
 
@@ -54,7 +55,27 @@ struct NetChange<'a> {
 /// who count as expired and whose rows are still in member_auth.
 fn net_changes<'a>(outcomes: &'a [Outcome<'_>], lapsed: &[Key]) -> BTreeMap<Key, NetChange<'a>> {
     let mut changes: BTreeMap<Key, NetChange<'a>> = BTreeMap::new();
+    // The first change shows which rows the database has.
+    let mut add = |key, after, was_here, was_former| {
+        let first = NetChange { was_here, was_former, after };
+        changes.entry(key).and_modify(|change| change.after = after).or_insert(first);
+    };
     for outcome in outcomes {
+        if let Some(taken) = &outcome.taken_over {
+            for gone in &taken.gone {
+                add(gone.key, After::Gone, gone.is_here, !gone.is_here);
+            }
+            match &taken.moved {
+                Some(Standing::Here(row)) => {
+                    add(row.key, After::Here(row), false, taken.replaces_former);
+                }
+                Some(Standing::Former(former)) => {
+                    let key = former.member.key;
+                    add(key, After::Former(former), false, taken.replaces_former);
+                }
+                Some(Standing::Lapsed(_) | Standing::Unknown) | None => {}
+            }
+        }
         let (key, after, was_here, was_former) = match &outcome.change {
             Change::None => continue,
             Change::Insert(row) => (row.key, After::Here(row), false, false),
@@ -66,12 +87,7 @@ fn net_changes<'a>(outcomes: &'a [Outcome<'_>], lapsed: &[Key]) -> BTreeMap<Key,
             Change::Leave(former) => (former.member.key, After::Former(former), true, false),
             Change::Erase(key) => (*key, After::Gone, true, true),
         };
-        // The first change shows which rows the database has.
-        changes.entry(key).and_modify(|change| change.after = after).or_insert(NetChange {
-            was_here,
-            was_former,
-            after,
-        });
+        add(key, after, was_here, was_former);
     }
     changes
 }

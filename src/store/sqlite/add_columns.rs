@@ -43,6 +43,7 @@ fn without_comment(statement: &str) -> &str {
 fn is_index_of_folded_names(statement: &str) -> bool {
     statement.starts_with("CREATE")
         && statement.contains(" INDEX ")
+        && statement.contains(" ON member_auth ")
         && statement.contains("username_folded")
 }
 

@@ -7,7 +7,10 @@ use rusqlite::{Connection, Statement};
 use super::checkpoint::Checkpoints;
 use super::journal::Journal;
 use super::own_file::OwnFile;
-use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, select_former, select_member};
+use super::rows::{
+    FORMER_COLUMNS, FORMER_NAME, HERE_COLUMNS, MEMBER_COLUMNS, SELECT_PROVISIONAL, select_former,
+    select_member,
+};
 use super::{convert, email_index, fault, known, login_records, logins, sharing, wal_mark};
 use crate::block::{Block, Target};
 use crate::chain::chain;
@@ -46,6 +49,7 @@ pub(super) struct Sqlite<'c> {
     pub(super) select_member: Statement<'c>,
     pub(super) select_former: Statement<'c>,
     pub(super) select_holder: Statement<'c>,
+    pub(super) select_provisional: Statement<'c>,
     /// Whether there may be members who do not hold the folded form of their names. Most databases
     /// have none, and then need no query for them.
     pub(super) has_unfolded: bool,
@@ -78,6 +82,7 @@ impl<'c> Sqlite<'c> {
             select_member: prepare(&select_member())?,
             select_former: prepare(&select_former())?,
             select_holder: prepare(SELECT_HOLDER)?,
+            select_provisional: prepare(SELECT_PROVISIONAL)?,
             has_unfolded: conn
                 .prepare(
                     "SELECT 1 FROM member_auth INDEXED BY member_auth_unfolded
@@ -88,21 +93,22 @@ impl<'c> Sqlite<'c> {
             insert_member: prepare(&format!(
                 "INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS})
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                 ?17)"
+                 ?17, ?18)"
             ))?,
             update_member: prepare(
                 "UPDATE member_auth SET username = ?3, password = ?4, cryptpass = ?5, email = ?6,
                      trial = ?7, biller = ?8,
                      session_sha256 = ?9, joined = ?10, expires = ?11, sealed = ?12,
-                     cryptpass_wrapped = ?13, before = ?14,
-                     login_version = ?15, expire_at = ?16, username_folded = ?17
+                     cryptpass_wrapped = ?13, before = ?14, stamp = ?15,
+                     login_version = ?16, expire_at = ?17, username_folded = ?18
                  WHERE siteid = ?1 AND memberid = ?2",
             )?,
             delete_member: prepare("DELETE FROM member_auth WHERE siteid = ?1 AND memberid = ?2")?,
             insert_former: prepare(&format!(
-                "INSERT OR REPLACE INTO former_member ({MEMBER_COLUMNS}, {FORMER_COLUMNS})
+                "INSERT OR REPLACE INTO former_member
+                 ({MEMBER_COLUMNS}, {FORMER_COLUMNS}, {FORMER_NAME})
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                 ?17)"
+                 ?17, ?18, ?19)"
             ))?,
             delete_former: prepare(
                 "DELETE FROM former_member WHERE siteid = ?1

@@ -69,6 +69,11 @@ fn fold_members(conn: &Connection, more: &[&str]) -> Result<usize, Fault> {
             made => made?,
         }
     }
+    conn.execute(
+        "UPDATE former_member SET username_folded = folded(username)
+             WHERE username_folded IS NOT NULL",
+        [],
+    )?;
     Ok(members)
 }
 

@@ -14,7 +14,7 @@ const EMPTY: &str = "UPDATE journal SET source = 'operator', address = NULL, act
          siteid = NULL, memberid = NULL, username = NULL, fields = 'action=FORGET',
          reply = 'OK|this record of a forgotten member was emptied', expire_at = NULL,
          password = NULL, cryptpass = NULL, session_sha256 = NULL, sealed = NULL,
-         cryptpass_wrapped = NULL, logins_ended = NULL
+         cryptpass_wrapped = NULL, logins_ended = NULL, stale = NULL
      WHERE id = ?1 AND moved_until IS NOT NULL";
 
 impl Sqlite<'_> {

@@ -18,7 +18,7 @@ use crate::unicode::folded;
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// All columns of the table.
-pub(super) const COLUMNS: [&str; 18] = [
+pub(super) const COLUMNS: [&str; 19] = [
     "id",
     "at",
     "source",
@@ -37,6 +37,7 @@ pub(super) const COLUMNS: [&str; 18] = [
     "cryptpass_wrapped",
     "logins_ended",
     "moved_until",
+    "stale",
 ];
 
 /// Inserts a record. The values are in the order of [`COLUMNS`].
@@ -85,6 +86,7 @@ impl<'c> Journal<'c> {
             &form.as_ref().and_then(|form| form.wrapped),
             &put.logins_ended.then_some(1),
             moved_until,
+            &put.is_stale.then_some(1),
         ];
         self.insert.execute(values.as_slice())?;
         Ok(())
@@ -115,6 +117,7 @@ impl<'c> Journal<'c> {
             &form.as_ref().and_then(|form| form.wrapped),
             &put.logins_ended.then_some(1),
             &record.moved_until,
+            &put.is_stale.then_some(1),
         ];
         self.insert.execute(values.as_slice())?;
         Ok(())
@@ -290,6 +293,7 @@ fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
             session: read_session(row, at("session_sha256")?)?,
             expire_at: row.get("expire_at")?,
             logins_ended: row.get::<_, Option<i64>>("logins_ended")?.is_some(),
+            is_stale: row.get::<_, Option<i64>>("stale")?.is_some(),
         },
     };
     let (names, fields) = (row.get("names")?, row.get("fields")?);

@@ -5,13 +5,13 @@ use rusqlite::{Statement, params};
 use super::engine::Sqlite;
 use super::folding::GIVE_FOLDED;
 use super::rows::{
-    FORMER_COLUMNS, FormColumns, MEMBER_COLUMNS, before_column, read_former, read_here,
+    FORMER_COLUMNS, FORMER_NAME, FormColumns, MEMBER_COLUMNS, before_column, read_former, read_here,
 };
 use crate::action::{Change, Standing};
 use crate::clock::Moment;
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::member::{Former, Member, Reason};
-use crate::store::{Fault, Lapse, Outcome, View, Wanted, standing_at};
+use crate::store::{Fault, Lapse, Outcome, TakenOver, View, Wanted, standing_at};
 use crate::unicode::folded;
 
 /// See [`crate::action::Known`].
@@ -36,9 +36,11 @@ impl Sqlite<'_> {
         );
         self.conn.execute(
             &format!(
-                "INSERT OR REPLACE INTO former_member ({columns}, {FORMER_COLUMNS})
-                 SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth
-                 WHERE {due}"
+                "INSERT OR REPLACE INTO former_member ({columns}, {FORMER_COLUMNS}, {FORMER_NAME})
+                 SELECT {columns}, login_version + 1, 'expired', expire_at,
+                     iif(memberid >= {first}, username_folded, NULL)
+                 FROM member_auth WHERE {due}",
+                first = MemberId::FIRST_PROVISIONAL
             ),
             bounds,
         )?;
@@ -60,7 +62,7 @@ impl Sqlite<'_> {
                 view.put_member(key, standing);
             }
         }
-        for (site, name) in &wanted.names {
+        for (site, name) in &wanted.names_to_load(view) {
             let known = view.has_name(*site, name);
             // Each spelling of one folded form may have a namesake.
             if !known || self.has_unfolded {
@@ -72,6 +74,45 @@ impl Sqlite<'_> {
                     view.put_namesake(*site, name, namesake);
                 }
             }
+        }
+        self.load_provisional(wanted, view, moment)
+    }
+
+    /// The provisional members who have one of these names, and those who had it.
+    fn load_provisional(
+        &mut self,
+        wanted: &Wanted,
+        view: &mut View,
+        moment: Moment,
+    ) -> Result<(), Fault> {
+        for (site, name) in wanted.names_of_unknown(view) {
+            let found = {
+                let mut rows = self.select_provisional.query(params![name.folded(), site.get()])?;
+                rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()?
+            };
+            view.put_provisional_former(site, &name, found.and_then(member_id));
+        }
+        for key in wanted.provisional(view) {
+            let standing = self.standing(key, moment)?;
+            view.put_member(key, standing);
+        }
+        Ok(())
+    }
+
+    /// Puts the row of a provisional member under the memberid that NATS gave it.
+    fn take_over(&mut self, taken: &TakenOver) -> Result<(), Fault> {
+        for gone in &taken.gone {
+            let ids = params![gone.key.site.get(), gone.key.member.get()];
+            self.delete_member.execute(ids)?;
+            self.delete_former.execute(ids)?;
+        }
+        match &taken.moved {
+            Some(Standing::Here(row)) => {
+                self.delete_former.execute(params![row.key.site.get(), row.key.member.get()])?;
+                write_row(&mut self.insert_member, row)?;
+            }
+            Some(Standing::Former(former)) => self.write_former(former)?,
+            Some(Standing::Lapsed(_) | Standing::Unknown) | None => {}
         }
         Ok(())
     }
@@ -107,9 +148,7 @@ impl Sqlite<'_> {
                 self.select_holder.query(params![name.folded(), site.get(), name.as_str()])?;
             while let Some(row) = rows.next()? {
                 // A row that another program wrote may have an invalid memberid.
-                let Some(member) = MemberId::parse(&row.get::<_, i64>(0)?.to_string()) else {
-                    continue;
-                };
+                let Some(member) = member_id(row.get(0)?) else { continue };
                 let (expire_at, folded): (Option<i64>, bool) = (row.get(1)?, row.get(2)?);
                 match (Lapse::of(expire_at, moment), folded) {
                     (Lapse::Unconfirmed, _) => self.lapsed.push(Key { site, member }),
@@ -175,6 +214,9 @@ impl Sqlite<'_> {
     }
 
     pub(super) fn save_one(&mut self, outcome: &Outcome<'_>) -> Result<(), Fault> {
+        if let Some(taken) = &outcome.taken_over {
+            self.take_over(taken)?;
+        }
         if let Some(row) = outcome.change.row()
             && !self.lapsed.is_empty()
         {
@@ -237,9 +279,12 @@ impl Sqlite<'_> {
 
     /// Inserts a row of former_member.
     pub(super) fn write_former(&mut self, former: &Former) -> Result<(), Fault> {
-        bind_row(&mut self.insert_former, &former.member)?;
-        self.insert_former.raw_bind_parameter(16, former.reason.as_str())?;
-        self.insert_former.raw_bind_parameter(17, former.ended_at)?;
+        let row = &former.member;
+        let name = row.key.member.is_provisional().then(|| row.username.folded());
+        bind_row(&mut self.insert_former, row)?;
+        self.insert_former.raw_bind_parameter(17, former.reason.as_str())?;
+        self.insert_former.raw_bind_parameter(18, former.ended_at)?;
+        self.insert_former.raw_bind_parameter(19, name)?;
         self.insert_former.raw_execute()?;
         Ok(())
     }
@@ -251,11 +296,15 @@ impl Sqlite<'_> {
     }
 }
 
+fn member_id(number: i64) -> Option<MemberId> {
+    MemberId::parse(&number.to_string())
+}
+
 /// INSERT or UPDATE of member_auth, whose parameters are the same.
 fn write_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     bind_row(statement, row)?;
-    statement.raw_bind_parameter(16, row.expire_at)?;
-    statement.raw_bind_parameter(17, row.holds_folded.then(|| row.username.folded()))?;
+    statement.raw_bind_parameter(17, row.expire_at)?;
+    statement.raw_bind_parameter(18, row.holds_folded.then(|| row.username.folded()))?;
     statement.raw_execute()?;
     Ok(())
 }
@@ -277,6 +326,7 @@ fn bind_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     statement.raw_bind_parameter(12, form.sealed)?;
     statement.raw_bind_parameter(13, form.wrapped)?;
     statement.raw_bind_parameter(14, before_column(row.before.as_ref()))?;
-    statement.raw_bind_parameter(15, row.login_version)?;
+    statement.raw_bind_parameter(15, row.stamp)?;
+    statement.raw_bind_parameter(16, row.login_version)?;
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Reading: CHECK, the lists of the command line and the hashing worker, on read-only connections
 //! that never wait for the writer.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::folding::give_sql_folded;
 use super::rows::{
-    FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, read_former, read_here, read_key,
-    read_login, read_session, select_former, select_member,
+    FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, SELECT_PROVISIONAL, read_former,
+    read_here, read_key, read_login, read_session, select_former, select_member,
 };
 use crate::action::Standing;
 use crate::identity::{Key, MemberId, SessionHash, SiteId};
@@ -69,13 +69,23 @@ impl Reader {
                 view.put_member(key, standing_at(self.stored_standing(key)?, now));
             }
         }
-        for (site, name) in &wanted.names {
+        for (site, name) in &wanted.names_to_load(view) {
             if !view.has_name(*site, name) {
                 view.put_holder(*site, name, self.name_holder(*site, name, now)?);
             }
             if let Some(namesake) = self.namesake(*site, name, now)? {
                 view.put_namesake(*site, name, namesake);
             }
+        }
+        for (site, name) in wanted.names_of_unknown(view) {
+            let mut former = self.conn.prepare_cached(SELECT_PROVISIONAL)?;
+            let found = former.query_row(params![name.folded(), site.get()], |row| row.get(0));
+            let found: Option<i64> = found.optional()?;
+            let found = found.and_then(|member| MemberId::parse(&member.to_string()));
+            view.put_provisional_former(site, &name, found);
+        }
+        for key in wanted.provisional(view) {
+            view.put_member(key, standing_at(self.stored_standing(key)?, now));
         }
         Ok(())
     }

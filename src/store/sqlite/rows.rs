@@ -12,7 +12,8 @@ use crate::store::{Fault, LoginRow};
 
 /// The columns that both tables of members share, in the order in which they are bound and read.
 pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, cryptpass, email, \
-     trial, biller, session_sha256, joined, expires, sealed, cryptpass_wrapped, before";
+     trial, biller, session_sha256, joined, expires, sealed, cryptpass_wrapped, before, \
+     stamp";
 
 /// The columns that a login check reads, in their order.
 pub(super) const LOGIN_COLUMNS: &str =
@@ -24,18 +25,27 @@ pub(super) const HERE_COLUMNS: &str = "login_version, expire_at, username_folded
 /// The columns of former_member after [`MEMBER_COLUMNS`], for [`read_former`].
 pub(super) const FORMER_COLUMNS: &str = "login_version, reason, ended_at";
 
+/// The column of former_member behind [`FORMER_COLUMNS`] that no reader needs: the folded name of a
+/// provisional member.
+pub(super) const FORMER_NAME: &str = "username_folded";
+
+/// The provisional member who had this name last.
+pub(super) const SELECT_PROVISIONAL: &str =
+    "SELECT memberid FROM former_member INDEXED BY former_member_provisional
+     WHERE username_folded = ?1 AND siteid = ?2 ORDER BY ended_at DESC, memberid LIMIT 1";
+
 const fn member(column: &str) -> usize {
     place(MEMBER_COLUMNS, column)
 }
 
 /// The place of a column of [`HERE_COLUMNS`] behind those of [`MEMBER_COLUMNS`].
 const fn here(column: &str) -> usize {
-    member("before") + 1 + place(HERE_COLUMNS, column)
+    member("stamp") + 1 + place(HERE_COLUMNS, column)
 }
 
 /// The place of a column of [`FORMER_COLUMNS`] behind those of [`MEMBER_COLUMNS`].
 const fn former(column: &str) -> usize {
-    member("before") + 1 + place(FORMER_COLUMNS, column)
+    member("stamp") + 1 + place(FORMER_COLUMNS, column)
 }
 
 const fn login(column: &str) -> usize {
@@ -188,6 +198,7 @@ fn read_member(row: &Row<'_>, login_version: usize) -> Result<Member, Fault> {
         joined: row.get(const { member("joined") })?,
         expires: row.get(const { member("expires") })?,
         expire_at: None,
+        stamp: row.get(const { member("stamp") })?,
         login_version: row.get(login_version)?,
     })
 }
@@ -239,8 +250,8 @@ mod tests {
     fn each_column_has_the_place_at_which_it_is_listed() {
         let lists = [
             (MEMBER_COLUMNS, 0),
-            (HERE_COLUMNS, member("before") + 1),
-            (FORMER_COLUMNS, member("before") + 1),
+            (HERE_COLUMNS, member("stamp") + 1),
+            (FORMER_COLUMNS, member("stamp") + 1),
             (LOGIN_COLUMNS, 0),
         ];
         for (list, first) in lists {

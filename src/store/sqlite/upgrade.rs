@@ -27,6 +27,7 @@ const UPGRADES: &[&str] = &[
     include_str!("upgrade_4.sql"),
     include_str!("upgrade_5.sql"),
     include_str!("upgrade_6.sql"),
+    include_str!("upgrade_7.sql"),
 ];
 
 /// The version that brought the mark of the WAL.

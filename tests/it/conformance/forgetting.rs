@@ -28,7 +28,7 @@ fn forget(database: &Database, person: &Person) -> Forgotten {
 fn save(database: &Database, change: Change, text: &str, reply: Reply) {
     let received = received(text);
     let record = record(&received, NOON, reply);
-    database.commit(|engine| engine.save(&[Outcome { change, record }]));
+    database.commit(|engine| engine.save(&[Outcome { change, record, taken_over: None }]));
 }
 
 fn records(database: &Database) -> Vec<StoredRecord> {
@@ -262,7 +262,7 @@ fn a_record_that_a_replay_needs_for_other_members_is_emptied_in_its_place() {
             ..super::record(&received, NOON, Reply::ok("member 71 \"bob\" added"))
         };
         let change = Change::Insert(member(1, 71, "bob"));
-        database.commit(|engine| engine.save(&[Outcome { change, record }]));
+        database.commit(|engine| engine.save(&[Outcome { change, record, taken_over: None }]));
         let number = records(database)[0].id;
         assert_eq!(forget(database, &find(database, 71)).records, 1);
         let left = records(database);

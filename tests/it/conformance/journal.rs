@@ -37,7 +37,7 @@ fn fill(database: &Database) {
             ));
             let reply = if second % 7 == 0 { Reply::error("no") } else { ok() };
             let record = record(&received, NOON + second, reply);
-            engine.save(&[Outcome { change: Change::None, record }])?;
+            engine.save(&[Outcome { change: Change::None, record, taken_over: None }])?;
         }
         Ok(())
     });
@@ -104,7 +104,7 @@ fn join(database: &Database, row: &Member) {
     let put = Recorded { credential: Some(row.credential.clone()), ..Recorded::default() };
     database.commit(|engine| {
         let record = nats_userman::journal::Record { put, ..record(&received, NOON, ok()) };
-        engine.save(&[Outcome { change: Change::Insert(row.clone()), record }])
+        engine.save(&[Outcome { change: Change::Insert(row.clone()), record, taken_over: None }])
     });
 }
 
@@ -190,7 +190,7 @@ fn pruning_takes_the_oldest_and_leaves_the_newest_and_what_is_sealed() {
         for second in 1..=5 {
             let received = received("action=DELETE&siteid=1&memberid=72");
             let record = record(&received, NOON + second, ok());
-            let outcome = [Outcome { change: Change::None, record }];
+            let outcome = [Outcome { change: Change::None, record, taken_over: None }];
             database.commit(|engine| engine.save(&outcome));
         }
         let prune = |before, most| database.commit(|engine| engine.prune(before, most));

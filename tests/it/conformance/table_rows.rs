@@ -37,6 +37,7 @@ fn record(id: i64, member: i64) -> StoredRecord {
         moved_until: None,
         put: Recorded {
             credential: Some(Credential { stored: hash("first"), cryptpass: None }),
+            is_stale: member % 2 == 0,
             ..Recorded::default()
         },
     }

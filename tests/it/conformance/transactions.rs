@@ -65,7 +65,7 @@ fn a_name_that_a_batch_takes_and_gives_up_again_is_refused_if_another_receiver_t
                 let received = received("action=DELETE&siteid=1&memberid=72");
                 let record = record(&received, NOON, ok());
                 let change = Change::Insert(member(1, 72, "bob"));
-                other.save(&[Outcome { change, record }])
+                other.save(&[Outcome { change, record, taken_over: None }])
             });
             assert!(matches!(save(engine, batch("bob")), Err(Fault::Constraint(_))));
             engine.rollback();

@@ -280,7 +280,8 @@ impl Tale {
 
     fn postback(&mut self, engine: &mut dyn Engine) {
         let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
-        let rules = Rules { vault: self.vault.clone(), keep_cryptpass: false, expiry };
+        let rules =
+            Rules { vault: self.vault.clone(), keep_cryptpass: false, expiry, stale_guard: false };
         self.count += 1;
         let (member, count) = (1 + self.dice.below(30), self.count);
         let body = match self.dice.below(4) {

@@ -93,7 +93,12 @@ impl OwnWriter {
 
     fn postback(&self, member: usize) -> Postback {
         let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
-        let rules = Rules { vault: self.inner.vault.clone(), keep_cryptpass: false, expiry };
+        let rules = Rules {
+            vault: self.inner.vault.clone(),
+            keep_cryptpass: false,
+            expiry,
+            stale_guard: false,
+        };
         Postback::read(&Fields::from_urlencoded(add(member).as_bytes()), &rules, Origin::Nats, None)
             .0
     }

@@ -51,7 +51,8 @@ pub fn replay(
     now: i64,
 ) -> Result<Place, String> {
     let expiry = ExpiryRule { zone: "Pacific/Auckland".parse().unwrap(), grace_hours: 7 };
-    let rules = Rules { vault: vault.clone(), keep_cryptpass: !keep_cryptpass, expiry };
+    let rules =
+        Rules { vault: vault.clone(), keep_cryptpass: !keep_cryptpass, expiry, stale_guard: false };
     let place = match from {
         Location::Sqlite(_) => Place::new(dir, name, rules, HashKind::Argon2id),
         Location::Mysql(_) => {

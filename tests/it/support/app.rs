@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
 use clap::Parser as _;
-use nats_userman::action::Standing;
+use nats_userman::action::{Rules, Standing};
+use nats_userman::apply::{Postback, transact};
 use nats_userman::clock::{Clock, Reading, Zone, parse_moment};
 use nats_userman::config::{Config, Settings};
 use nats_userman::connection_limits::ConnectionLimits;
 use nats_userman::data_dir::DataDirError;
+use nats_userman::fields::Fields;
 use nats_userman::hardening::{HashWorker, Rehashes};
 use nats_userman::identity::{Key, MemberId, SiteId};
+use nats_userman::journal::Origin;
 use nats_userman::login::blocks::BlockSync;
 use nats_userman::password::{Cost, Hasher, Password, Vault};
 use nats_userman::service::{Service, StartError};
-use nats_userman::store::{CurrentDatabase, open_reader};
+use nats_userman::store::{CurrentDatabase, open_reader, with_engine};
 use nats_userman::writer::Writer;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
@@ -289,6 +292,23 @@ impl App {
         let response = post_to(self.address, TOKEN, body.as_bytes()).unwrap();
         assert_eq!(response.status, 200, "{}", response.body);
         response.body
+    }
+
+    /// Applies a urlencoded postback as the operator's, beside the service, as a command does.
+    pub fn post_as_operator(&self, body: &str) {
+        let rules = Rules {
+            vault: self.vault.clone(),
+            keep_cryptpass: self.config.keep_cryptpass,
+            expiry: self.config.expiry.clone(),
+            stale_guard: false,
+        };
+        let fields = Fields::from_urlencoded(body.as_bytes());
+        let postback = Postback::read(&fields, &rules, Origin::Operator, None).0;
+        let replies = with_engine(&self.config.location, false, |engine| {
+            transact(engine, &rules.vault, &[&postback], || self.now()).unwrap()
+        });
+        let reply = replies.unwrap().remove(0).unwrap();
+        assert!(reply.as_str().starts_with("OK|"), "{body}: {}", reply.as_str());
     }
 
     /// Sends a request, or plain bytes.

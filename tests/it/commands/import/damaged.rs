@@ -27,7 +27,8 @@ fn read(format: Format, bytes: &[u8]) -> Result<(u64, u64), String> {
     let checked =
         rows().and_then(|mut rows| check(&mut *rows, site, || {}).map_err(|it| it.to_string()));
     let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
-    let rules = Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: true, expiry };
+    let rules =
+        Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: true, expiry, stale_guard: false };
     let preparer = Preparer::new(&rules, site, 0);
     let prepared = rows().and_then(|mut rows| {
         let (mut row, mut notes, mut count, mut members) = (Row::default(), Vec::new(), 0, 0);

@@ -70,6 +70,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              clock jumps       accepted after 30 minutes\n\
              password hash     bcrypt\n\
              keep cryptpass    yes\n\
+             stale guard       off\n\
              journal kept      400 days\n\
              upgrade copy      kept\n\
              backups           every 12h into {}/backups, without keys, keeping the newest 7\n\

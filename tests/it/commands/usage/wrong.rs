@@ -7,7 +7,7 @@ use super::{settings, variable_of};
 use crate::support::{program, temp_dir};
 
 /// Settings for which a wrong value alone is no error, or no error of the flag.
-pub(super) const APART: [(&str, &str); 19] = [
+pub(super) const APART: [(&str, &str); 20] = [
     ("--config", "what_is_no_readable_file_is_one_line"),
     ("--data-dir", "any path will do"),
     ("--database-read", "what_is_said_of_a_server_is_refused_with_sqlite"),
@@ -20,6 +20,7 @@ pub(super) const APART: [(&str, &str); 19] = [
     ("--postback-token-file", "tokens_may_come_from_a_file_that_a_setting_names"),
     ("--login-by-email", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--keep-cryptpass", "a_switch_takes_the_words_that_people_write_into_variables"),
+    ("--stale-guard", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--no-upgrade-copy", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--stand-in", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--nats-url", "what_is_said_of_nats_is_said_whole"),
