@@ -19,8 +19,8 @@ use crate::config::Config;
 use crate::database;
 use crate::identity::SiteId;
 use crate::import::{
-    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, Mapping, Prepared, Preparer, Row,
-    Rows, Source, Step, apply_batch, check, decide_batch,
+    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, Mapping, Named, Prepared, Preparer,
+    Row, Rows, Source, Step, Unnamed, apply_batch, check, decide_batch,
 };
 use crate::reply::Reply;
 use crate::store::{Engine, Fault, Read};
@@ -129,13 +129,13 @@ impl ImportCommand {
             let target = target::for_dry_run(config)?;
             let reader = target.reader.as_deref();
             let apply = |batch: &[&Postback]| Sink::Dry(reader).apply(&target.rules, batch);
-            return open.each_batch(&target.rules, report, counts, apply);
+            return open.each_batch(&target.rules, reader, report, counts, apply);
         }
-        let Target { rules, last_seen, is_served } = target::open(config)?;
+        let Target { rules, reader, last_seen, is_served } = target::open(config)?;
         database::with_writer(config, |engine| {
             let mut sink = Sink::Engine { engine, last_seen, is_served };
             let apply = |batch: &[&Postback]| sink.apply(&rules, batch);
-            open.each_batch(&rules, report, counts, apply)
+            open.each_batch(&rules, Some(&*reader), report, counts, apply)
         })?
     }
 }
@@ -155,15 +155,17 @@ struct Counts {
     changed: u64,
     same: u64,
     expired: u64,
+    named: u64,
 }
 
 impl Counts {
-    fn named(&self) -> [(&'static str, u64, &'static str); 4] {
+    fn named(&self) -> [(&'static str, u64, &'static str); 5] {
         [
             ("added", self.added, "added"),
             ("changed", self.changed, "changed"),
             ("same", self.same, "were so already"),
             ("expired", self.expired, "left out because they have expired"),
+            ("named", self.named, "left out because a member with a memberid of NATS has the name"),
         ]
     }
 }
@@ -230,11 +232,15 @@ impl Open<'_> {
     fn each_batch(
         mut self,
         rules: &Rules,
+        reader: Option<&dyn Read>,
         report: &mut Report,
         counts: &mut Counts,
         mut apply: impl FnMut(&[&Postback]) -> Result<Vec<Result<Reply, Fault>>, Fault>,
     ) -> Result<(), Failure> {
-        let preparer = Preparer::new(rules, self.site, Clock::System.now());
+        let now = Clock::System.now();
+        let preparer = Preparer::new(rules, self.site, now);
+        let mut unnamed = Unnamed::new(reader, self.site, now)
+            .map_err(|error| Failure::Failed(format!("cannot draw a memberid: {error}")))?;
         let (mut row, mut pending, mut read) = (Row::default(), Pending::default(), 0);
         let mut notes = Vec::new();
         loop {
@@ -244,12 +250,17 @@ impl Open<'_> {
                 Step::Refused(refused) => Prepared::Refused(refused),
                 Step::Row => match self.checked.refusal(read) {
                     Some(refused) => Prepared::Refused(refused),
-                    None => preparer.prepare(&row, &mut notes),
+                    None => match unnamed.name(&mut row).map_err(Failure::from)? {
+                        Named::Row => preparer.prepare(&row, &mut notes),
+                        Named::Member => Prepared::Named,
+                        Named::Refused(refused) => Prepared::Refused(refused),
+                    },
                 },
             };
             read += 1;
             match prepared {
                 Prepared::Expired => counts.expired += 1,
+                Prepared::Named => counts.named += 1,
                 Prepared::Refused(refused) => {
                     report.refuse(&row.place(), &refused.problem, refused.remedy)?;
                 }

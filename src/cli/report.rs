@@ -54,8 +54,13 @@ impl Report {
             object.insert("dry_run".into(), json!(is_dry_run));
             return line(&Value::Object(object));
         }
-        let words: Vec<String> =
-            counts.iter().map(|(_, count, words)| format!("{count} {words}")).collect();
+        // What seldom happens is named only where it happened.
+        let is_told = |count: u64, words: &str| count > 0 || !words.starts_with("left out");
+        let words: Vec<String> = counts
+            .iter()
+            .filter(|(_, count, words)| is_told(*count, words))
+            .map(|(_, count, words)| format!("{count} {words}"))
+            .collect();
         let end = if is_dry_run { "; nothing was changed" } else { "" };
         Ok(writeln!(stdout(), "{}, {} refused{end}", words.join(", "), self.refused)?)
     }

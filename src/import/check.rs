@@ -31,8 +31,8 @@ pub fn check(
             Step::End => break,
             Step::Refused(_) => {}
             Step::Row => {
-                if let Some((key, name)) = identify(&row, site) {
-                    collected.add(key, &name, count, row.line);
+                if let Some((site, member, name)) = identify(&row, site) {
+                    collected.add(site, member, &name, count, row.line);
                 }
             }
         }

@@ -170,9 +170,9 @@ impl Header {
 }
 
 /// For a first line without any known name.
-pub(super) const NO_NAMES: &str = "expected a first line with the names of the columns, such as siteid, memberid, username and \
-     password or cryptpass, and found none of them; name the columns in the first line, or say \
-     which is which with --map username=NAME";
+pub(super) const NO_NAMES: &str = "expected a first line with the names of the columns, \
+     such as siteid, memberid, username and password or cryptpass, and found none of them; name \
+     the columns in the first line, or say which is which with --map username=NAME";
 
 #[cfg(test)]
 mod tests {

@@ -8,8 +8,8 @@ use crate::member::Credential;
 use crate::password::{Cryptpass, Hash, PASSWORD_EXPECTED, Password, Seal, Stored, Vault, Wrapped};
 use crate::reply::Refusal;
 
-const CRYPTPASS_EXPECTED: &str = "expected a hash of argon2id, or of crypt(3) in DES, MD5, SHA-256, SHA-512, bcrypt, $apr1$ or \
-     {SHA} form, within the cost of a login";
+const CRYPTPASS_EXPECTED: &str = "expected a hash of argon2id, or of crypt(3) in DES, MD5, \
+     SHA-256, SHA-512, bcrypt, $apr1$ or {SHA} form, within the cost of a login";
 const HASH_EXPECTED: &str =
     "expected a password in clear text, or a hash in a form that a login can use";
 const WRAPPED_EXPECTED: &str = "expected a wrapped cryptpass, as export writes it";

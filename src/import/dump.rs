@@ -366,7 +366,7 @@ mod tests {
                  off, make it again; nothing was imported",
             ),
             (
-                format!("{CREATE}{}", &insert[..40]),
+                format!("{CREATE}{}", &insert[..37]),
                 "dump, line 14: the dump ends within a statement: it is cut off, make it again; \
                  nothing was imported",
             ),
@@ -380,7 +380,7 @@ mod tests {
                     "{CREATE}{insert}{second}{}{END}",
                     insert.replace("member_auth", "members")
                 ),
-                "dump, line 27: the tables \"member_auth\" and \"members\" both have members: name \
+                "dump, line 28: the tables \"member_auth\" and \"members\" both have members: name \
                  one with --table",
             ),
             (
@@ -400,7 +400,7 @@ mod tests {
             format!("{CREATE}{insert}{second}{}{END}", insert.replace("member_auth", "members"));
         assert_eq!(
             rows(&both, Some("members")).unwrap(),
-            ["line 27, row 1: Some(\"71\") Some(\"bob\") Some(\"x\")"]
+            ["line 28, row 1: Some(\"71\") Some(\"bob\") Some(\"x\")"]
         );
         assert_eq!(
             rows(&both, Some("other")).unwrap_err(),

@@ -15,7 +15,7 @@ pub enum Format {
     /// Values separated by commas, semicolons or bars, with the names of the columns in the first
     /// line.
     Csv,
-    /// The same with tabs.
+    /// Values separated by tabs, with the names of the columns in the first line.
     Tsv,
     /// A JSON object a line.
     JsonLines,

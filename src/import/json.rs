@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn each_line_is_an_object_and_a_wrong_one_is_refused() {
-        let text = "{\"memberid\":71,\"username\":\"bob\",\"trial\":true,\"email\":null,\"x\":[1]}\n\
+        let text = "{\"memberid\":71,\"username\":\"bob\",\"trial\":true,\"email\":null,\
+                     \"x\":[1]}\n\
                     \n\
                     {\"Username\":\"\\u00e9\\n\"} \n\
                     {\"username\":\"a\",\"USERNAME\":\"b\"}\n\

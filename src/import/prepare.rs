@@ -10,7 +10,9 @@ use crate::action::{Action, FieldsSource, Imported, Rules};
 use crate::apply::Postback;
 use crate::clock::{EXPIRE_EXPECTED, ExpiryText, parse_moment};
 use crate::fields::{Fields, MASK};
-use crate::identity::{ID_EXPECTED, Key, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, Username};
+use crate::identity::{
+    ID_EXPECTED, Key, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
+};
 use crate::journal::{Origin, Received};
 use crate::reply::Refusal;
 
@@ -21,6 +23,9 @@ pub enum Prepared {
     Postback(Box<Postback>),
     /// The row's expiry is reached: the person is not a member any more.
     Expired,
+    /// The row has no memberid, and NATS has named the member who has its name. They are left as
+    /// they are.
+    Named,
     /// The row cannot be used.
     Refused(RefusedRow),
 }
@@ -120,13 +125,29 @@ impl<'a> Preparer<'a> {
     }
 }
 
-/// Whom a row is about, if its ids and its name are readable.
-pub(super) fn identify(row: &Row, given: Option<SiteId>) -> Option<(Key, Username)> {
-    let key = Key { site: site(row, given).ok()?, member: member(row).ok()? };
-    Some((key, Username::typed(row.get(Column::Username)?)?))
+/// Whom a row is about, if its ids and its name are readable. A row may have no memberid.
+pub(super) fn identify(
+    row: &Row,
+    given: Option<SiteId>,
+) -> Option<(SiteId, Option<MemberId>, Username)> {
+    let member = match row.get(Column::MemberId) {
+        Some(text) => Some(MemberId::parse(text)?),
+        None => None,
+    };
+    Some((site(row, given).ok()?, member, name(row).ok()?))
 }
 
-fn site(row: &Row, given: Option<SiteId>) -> Result<SiteId, RefusedRow> {
+/// The username of a row.
+pub(super) fn name(row: &Row) -> Result<Username, RefusedRow> {
+    let Some(text) = row.get(Column::Username) else {
+        return Err(refused(Refusal::missing("username", USERNAME_EXPECTED)));
+    };
+    Username::typed(text)
+        .ok_or_else(|| refused(Refusal::malformed("username", USERNAME_EXPECTED, text)))
+}
+
+/// The site of a row, which the operator may give for the whole file.
+pub(super) fn site(row: &Row, given: Option<SiteId>) -> Result<SiteId, RefusedRow> {
     let own = row.get(Column::SiteId).map(|text| {
         SiteId::parse(text).ok_or_else(|| refused(Refusal::malformed("siteid", ID_EXPECTED, text)))
     });
@@ -183,6 +204,7 @@ mod tests {
                 format!("{} {until:?}", postback.received.fields)
             }
             Prepared::Expired => "expired".into(),
+            Prepared::Named => "named".into(),
             Prepared::Refused(refused) => format!("{}; {}", refused.problem, refused.remedy),
         };
         (what, notes)
@@ -283,7 +305,8 @@ mod tests {
             notes,
             [
                 "trial: expected 0 or 1, found \"yes\"; left out",
-                "joined: expected unix seconds of at most 11 digits, found \"2024-01-01\"; left out",
+                "joined: expected unix seconds of at most 11 digits, found \"2024-01-01\"; left \
+                 out",
             ]
         );
         let digest = [

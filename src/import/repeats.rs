@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::identity::{Key, Username};
+use crate::identity::{MemberId, SiteId, Username};
 
 /// Collects members and names, 16 bytes each, whatever their length.
 pub(super) struct Collected {
@@ -29,10 +29,19 @@ impl Collected {
     }
 
     /// Adds the member of a row. Two different ones have the same hash once in some 2^63 pairs.
-    pub(super) fn add(&mut self, key: Key, name: &Username, row: u64, line: u64) {
+    pub(super) fn add(
+        &mut self,
+        site: SiteId,
+        member: Option<MemberId>,
+        name: &Username,
+        row: u64,
+        line: u64,
+    ) {
         let [row, line] = [row, line].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
-        self.members.push((self.hasher.hash_one(key), row, line));
-        self.names.push((self.hasher.hash_one((key.site, name.folded())), row, line));
+        if let Some(member) = member {
+            self.members.push((self.hasher.hash_one((site, member)), row, line));
+        }
+        self.names.push((self.hasher.hash_one((site, name.folded())), row, line));
     }
 
     pub(super) fn repeats(self) -> Repeats {
@@ -69,8 +78,6 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{MemberId, SiteId};
-
     #[test]
     fn a_member_and_a_name_are_found_again_within_their_site() {
         let mut collected = Collected::new();
@@ -81,21 +88,20 @@ mod tests {
             (5, "1", "71", "bob"),
             (6, "1", "71", "robert"),
             (7, "1", "73", "BOB"),
+            (8, "1", "", "eve"),
+            (9, "1", "", "Eve"),
         ] {
-            let key = Key {
-                site: SiteId::parse(site).unwrap(),
-                member: MemberId::parse(member).unwrap(),
-            };
-            collected.add(key, &Username::typed(name).unwrap(), row, row + 10);
+            let (site, member) = (SiteId::parse(site).unwrap(), MemberId::parse(member));
+            collected.add(site, member, &Username::typed(name).unwrap(), row, row + 10);
         }
         let repeats = collected.repeats();
         assert_eq!(
-            (2..8).map(|row| repeats.member(row)).collect::<Vec<_>>(),
-            [None, None, None, Some(12), Some(12), None]
+            (2..10).map(|row| repeats.member(row)).collect::<Vec<_>>(),
+            [None, None, None, Some(12), Some(12), None, None, None]
         );
         assert_eq!(
-            (2..8).map(|row| repeats.name(row)).collect::<Vec<_>>(),
-            [None, None, None, None, None, Some(12)]
+            (2..10).map(|row| repeats.name(row)).collect::<Vec<_>>(),
+            [None, None, None, None, None, Some(12), None, Some(18)]
         );
     }
 }

@@ -12,6 +12,7 @@ use crate::store::{DatabaseState, OpenError, Read};
 /// What an import needs to know of its database.
 pub(super) struct Target {
     pub(super) rules: Rules,
+    pub(super) reader: Box<dyn Read>,
     /// The last activity that the database records.
     pub(super) last_seen: Option<i64>,
     /// Whether a service waits for the same SQLite file.
@@ -42,9 +43,11 @@ pub(super) fn open(config: &Config) -> Result<Target, Failure> {
     // From here on, a service may start.
     drop(lock);
     let file = config.location.file();
+    let reader = database::open(config)?;
     Ok(Target {
         rules: rules(config, vault),
-        last_seen: database::open(config)?.last_seen(Clock::System.now())?,
+        last_seen: reader.last_seen(Clock::System.now())?,
+        reader,
         is_served: file.is_some() && config.data_dir.is_served(file),
     })
 }

@@ -29,10 +29,40 @@ const PASSWORDS: [(i64, i64, &str); 5] = [
     (2, 74, "testtest"),
 ];
 
-const ADDED: &str =
-    "5 added, 0 changed, 0 were so already, 0 left out because they have expired, 0 refused\n";
-const SAME: &str =
-    "0 added, 0 changed, 5 were so already, 0 left out because they have expired, 0 refused\n";
+const ADDED: &str = "5 added, 0 changed, 0 were so already, 0 refused\n";
+const SAME: &str = "0 added, 0 changed, 5 were so already, 0 refused\n";
+
+/// The first postback of NATS with the name takes the row over; then the file has nothing to say
+/// about this member.
+#[test]
+fn a_file_of_htpasswd_makes_provisional_members_until_nats_names_them() {
+    for engine in ENGINES {
+        let Some(database) = TestDatabase::new(engine) else { continue };
+        let dir = temp_dir();
+        let data = data_in(dir.path());
+        let flags = database.flags();
+        let program = Program::serve(&data, &flags.each_ref().map(String::as_str));
+        let hash = "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm";
+        let file = write(dir.path(), "htpasswd", format!("bob:{hash}\nann:{hash}\n"));
+        let import =
+            || run_beside(&database, &data, &["import", "--site", "1", &file]).printed().to_owned();
+        assert_eq!(import(), "2 added, 0 changed, 0 were so already, 0 refused\n", "{engine:?}");
+        assert_eq!(import(), "0 added, 0 changed, 2 were so already, 0 refused\n", "{engine:?}");
+        let said = program.post("action=DELETE&siteid=1&memberid=72&username=Ann").unwrap().body;
+        let taken = "OK|member 72 \"ann\" removed from site 1; until now the provisional member ";
+        assert!(said.starts_with(taken), "{said}");
+        let said = program.post("action=CHANGE&siteid=1&memberid=71&username=BOB").unwrap().body;
+        assert!(said.contains("; until now the provisional member "), "{said}");
+        let beside = Beside::open(&database.location());
+        assert_eq!(beside.rows("SELECT memberid FROM member_auth"), ["71"], "{engine:?}");
+        assert_eq!(
+            import(),
+            "1 added, 0 changed, 0 were so already, 1 left out because a member with a memberid of \
+             NATS has the name, 0 refused\n",
+            "{engine:?}: who has left is a new member of the list"
+        );
+    }
+}
 
 #[test]
 fn members_of_another_program_log_in_with_their_passwords_and_a_repeat_changes_nothing() {
@@ -92,7 +122,7 @@ fn a_replay_of_the_journal_gives_the_imported_rows_column_for_column() {
     let dir = app.stop();
     assert_eq!(
         run_on(&data_in(dir.path()), &["import", &second]).printed(),
-        "0 added, 2 changed, 0 were so already, 0 left out because they have expired, 0 refused\n"
+        "0 added, 2 changed, 0 were so already, 0 refused\n"
     );
     let (data, copy) = (data_in(dir.path()), dir.path().join("copy"));
     let of_members = "SELECT siteid, memberid, expire_at, login_version FROM member_auth";
@@ -197,12 +227,8 @@ fn ten_thousand_rows_are_imported_in_batches_on_both_stores() {
         let dir = temp_dir();
         let file = write(dir.path(), "members.tsv", &text);
         let args = ["import", &file, "--site", "1", "--expect-count", "10000"];
-        let counts = |added, same| {
-            format!(
-                "{added} added, 0 changed, {same} were so already, 0 left out because they have \
-                 expired, 0 refused\n"
-            )
-        };
+        let counts =
+            |added, same| format!("{added} added, 0 changed, {same} were so already, 0 refused\n");
         let data = data_in(dir.path());
         assert_eq!(run_beside(&database, &data, &args).printed(), counts(10_000, 0));
         assert_eq!(run_beside(&database, &data, &args).printed(), counts(0, 10_000));
@@ -239,15 +265,15 @@ fn files_in_other_formats_and_encodings_are_recognised() {
                 "--site",
                 "1",
             ],
-            "columns that are not imported: \"note\"\n1 added, 0 changed, 0 were so already, 0 \
-             left out because they have expired, 0 refused\n",
+            "columns that are not imported: \"note\"\n\
+             1 added, 0 changed, 0 were so already, 0 refused\n",
         ),
         (
             "lines",
             lines.into(),
             &[],
-            "columns that are not imported: \"login\"\n2 added, 0 changed, 0 were so already, 0 \
-             left out because they have expired, 0 refused\n",
+            "columns that are not imported: \"login\"\n\
+             2 added, 0 changed, 0 were so already, 0 refused\n",
         ),
         (
             "dump",
@@ -257,14 +283,14 @@ fn files_in_other_formats_and_encodings_are_recognised() {
              (1,72,'ann','7dTx9F2gGoM5w');\n-- Dump completed\n"
                 .into(),
             &[],
-            "2 added, 0 changed, 0 were so already, 0 left out because they have expired, 0 \
+            "2 added, 0 changed, 0 were so already, 0 \
              refused\n",
         ),
         (
             "batch",
             "siteid\tmemberid\tusername\tpassword\n1\t71\tbob\ta\\tb\n1\t72\tann\t\"x\n".into(),
             &["--format", "mysql-batch"],
-            "2 added, 0 changed, 0 were so already, 0 left out because they have expired, 0 \
+            "2 added, 0 changed, 0 were so already, 0 \
              refused\n",
         ),
     ] {
@@ -297,7 +323,8 @@ fn a_dry_run_says_what_an_import_does_and_changes_nothing() {
         ran.out,
         "{\"problem\":\"username: that of line 5 again\",\"refused\":\"line 6\",\"remedy\":\
          \"remove the wrong one of the two lines and import the file again\"}\n\
-         {\"added\":0,\"changed\":1,\"dry_run\":true,\"expired\":0,\"refused\":1,\"same\":3}\n"
+         {\"added\":0,\"changed\":1,\"dry_run\":true,\"expired\":0,\"named\":0,\"refused\":1,\
+         \"same\":3}\n"
     );
     assert_eq!(dump(&data), before);
 }

@@ -16,7 +16,7 @@ fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
         "siteid,memberid,username,password,expire\n\
          1,71,bob,secret,\n\
          1,x,ann,secret,\n\
-         1,,ann,secret,\n\
+         1,,ann,secret,soon\n\
          1,72,,secret,\n\
          1,73,sue,,\n\
          1,74,BOB,secret,\n\
@@ -32,9 +32,11 @@ fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
     ran.ended(1, "nats-userman: 10 of 13 rows were refused and changed nothing: see above\n");
     let id = "expected a number from 1 to 9223372036854775807";
     let name = "expected 1 to 255 bytes without control characters";
+    let soon = "expire: expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 \
+                digits, found \"soon\"";
     let lines = [
         format!("line 3: memberid: {id}, found \"x\"; {again}"),
-        format!("line 4: memberid: {id}, not given; {again}"),
+        format!("line 4: {soon}; {again}"),
         format!("line 5: username: {name}, not given; {again}"),
         format!("line 6: password: expected a password or a cryptpass, not given; {again}"),
         "line 7: username: that of line 2 again; remove the wrong one of the two lines and import \
@@ -44,10 +46,7 @@ fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
          the file again"
             .into(),
         format!("line 9: expected 5 columns, found 4; {again}"),
-        format!(
-            "line 10: expire: expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 \
-             digits, found \"soon\"; {again}"
-        ),
+        format!("line 10: {soon}; {again}"),
         format!("lines 12 to 13: username: {name}, found \"two\\u{{a}}lines\"; {again}"),
         "line 14: siteid: expected 1, which --site gives, found 5; leave --site out to import all \
          sites of the file"
@@ -85,22 +84,18 @@ fn a_name_that_another_member_holds_is_refused_with_the_words_of_the_reply() {
 }
 
 #[test]
-fn a_file_of_htpasswd_has_names_and_no_memberids() {
+fn a_line_of_htpasswd_that_cannot_be_used_is_refused_with_its_cause() {
     let dir = temp_dir();
     let data = dir.path().join("data");
-    let file = write(dir.path(), "htpasswd", "bob:41R19prsa7NLQ\n\n# note\nann\n");
+    let file = write(dir.path(), "htpasswd", "bob:41R19prsa7NLQ\n\n# note\nann\nBOB:x\n");
     let ran = run_on(&data, &["import", "--site", "1", &file]);
-    ran.ended(1, "nats-userman: 2 of 2 rows were refused and changed nothing: see above\n");
-    let again = "correct the line and import the file again";
+    ran.ended(1, "nats-userman: 2 of 3 rows were refused and changed nothing: see above\n");
     assert_eq!(
         ran.out,
-        format!(
-            "line 1: memberid: expected a number from 1 to 9223372036854775807, not given; \
-             {again}\n\
-             line 4: expected NAME:HASH, found no colon; {again}\n\
-             0 added, 0 changed, 0 were so already, 0 left out because they have expired, 2 \
-             refused\n"
-        )
+        "line 4: expected NAME:HASH, found no colon; correct the line and import the file again\n\
+         line 5: username: that of line 1 again; remove the wrong one of the two lines and import \
+         the file again\n\
+         1 added, 0 changed, 0 were so already, 2 refused\n"
     );
 }
 
@@ -114,7 +109,9 @@ fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
             "quote",
             [MEMBERS, "1,75,kim,\"secret\n1,76,joe,secret\n"].concat().into_bytes(),
             &[][..],
-            format!("FILE, line 7: a quotation mark is not closed before the end of the file: {cut}"),
+            format!(
+                "FILE, line 7: a quotation mark is not closed before the end of the file: {cut}"
+            ),
         ),
         (
             "windows",
