@@ -1,7 +1,7 @@
 //! Writes all members into a file that other programs read: CSV, JSON lines or an .htpasswd.
 //!
 //! The rows are gathered in memory, and the read transaction ends before they are written: a disk
-//! that stalls does not block the maintenance of the database. Up to [`GATHERED_BYTES_MAX`] the
+//! that stalls does not block the maintenance of the database. Up to `GATHERED_BYTES_MAX` the
 //! file is of one moment. A larger one is gathered in several parts.
 
 mod error;

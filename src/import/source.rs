@@ -99,7 +99,7 @@ impl Source {
         }
     }
 
-    /// How many of its bytes were read since the last [`Source::text`].
+    /// How many of its bytes were read since the last `Source::text`.
     pub fn bytes_read(&self) -> u64 {
         self.read.get()
     }
