@@ -19,8 +19,8 @@ use crate::config::Config;
 use crate::database;
 use crate::identity::SiteId;
 use crate::import::{
-    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, Mapping, Named, Prepared, Preparer,
-    Row, Rows, Source, Step, Unnamed, apply_batch, check, decide_batch,
+    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, Mapping, Prepared, Preparer, Row,
+    Rows, Source, Step, Unnamed, apply_batch, check, decide_batch,
 };
 use crate::reply::Reply;
 use crate::store::{Engine, Fault, Read};
@@ -250,10 +250,9 @@ impl Open<'_> {
                 Step::Refused(refused) => Prepared::Refused(refused),
                 Step::Row => match self.checked.refusal(read) {
                     Some(refused) => Prepared::Refused(refused),
-                    None => match unnamed.name(&mut row).map_err(Failure::from)? {
-                        Named::Row => preparer.prepare(&row, &mut notes),
-                        Named::Member => Prepared::Named,
-                        Named::Refused(refused) => Prepared::Refused(refused),
+                    None => match unnamed.name(&mut row)? {
+                        Some(left_out) => left_out,
+                        None => preparer.prepare(&row, &mut notes),
                     },
                 },
             };

@@ -29,12 +29,8 @@ impl BatchOutput {
 
 impl Rows for BatchOutput {
     fn next(&mut self, row: &mut Row) -> Result<Step, BadSource> {
-        let line = self.lines.next()?;
-        row.begin(self.lines.number());
-        match line {
-            Line::End => return Ok(Step::End),
-            Line::Refused(refused) => return Ok(Step::Refused(refused)),
-            Line::Text => {}
+        if let Some(step) = self.lines.begin(row)? {
+            return Ok(step);
         }
         let values: Vec<&str> = self.lines.text().split('\t').collect();
         if values.len() != self.header.len() {

@@ -1,7 +1,7 @@
 //! Files of Apache's and nginx's basic authentication: a name, a colon and a hash a line.
 
 use super::columns::Column;
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use super::{BadSource, RefusedRow, Row, Rows, Source, Step};
 use crate::password::{Cryptpass, Hash};
 
@@ -22,12 +22,8 @@ impl Htpasswd {
 impl Rows for Htpasswd {
     fn next(&mut self, row: &mut Row) -> Result<Step, BadSource> {
         loop {
-            let line = self.lines.next()?;
-            row.begin(self.lines.number());
-            match line {
-                Line::End => return Ok(Step::End),
-                Line::Refused(refused) => return Ok(Step::Refused(refused)),
-                Line::Text => {}
+            if let Some(step) = self.lines.begin(row)? {
+                return Ok(step);
             }
             let text = self.lines.text();
             if text.trim().is_empty() || text.starts_with('#') {

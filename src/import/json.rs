@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use super::{BadSource, Mapping, RefusedRow, Row, Rows, Source, Step};
 
 /// The most names of keys that are remembered as not imported.
@@ -28,13 +28,11 @@ impl JsonLines {
 impl Rows for JsonLines {
     fn next(&mut self, row: &mut Row) -> Result<Step, BadSource> {
         loop {
-            let line = self.lines.next()?;
-            row.begin(self.lines.number());
-            match line {
-                Line::End => return Ok(Step::End),
-                Line::Refused(refused) => return Ok(Step::Refused(refused)),
-                Line::Text if self.lines.text().trim().is_empty() => {}
-                Line::Text => break,
+            if let Some(step) = self.lines.begin(row)? {
+                return Ok(step);
+            }
+            if !self.lines.text().trim().is_empty() {
+                break;
             }
         }
         // serde's own error would show the value.

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, Read as _};
 
-use super::{BadSource, ROW_BYTES_MAX, RefusedRow, Source};
+use super::{BadSource, ROW_BYTES_MAX, RefusedRow, Row, Source, Step};
 
 /// Reads lines without their ends, and counts them.
 pub(super) struct Lines {
     name: String,
     from: Box<dyn BufRead>,
+    /// The number of the last line that was read, from 1.
     line: u64,
     bytes: Vec<u8>,
 }
@@ -28,11 +29,6 @@ impl Lines {
             line: 0,
             bytes: Vec::new(),
         })
-    }
-
-    /// The number of the last line that was read, from 1.
-    pub(super) fn number(&self) -> u64 {
-        self.line
     }
 
     /// The next line. One that is too long is skipped to its end.
@@ -61,6 +57,18 @@ impl Lines {
             return Err(not_utf_8(&self.name, self.line));
         }
         Ok(if self.bytes.contains(&0) { Line::Refused(has_nul()) } else { Line::Text })
+    }
+
+    /// Goes to the next line, where `row` begins. If the line has no text: what the reader of rows
+    /// returns for it.
+    pub(super) fn begin(&mut self, row: &mut Row) -> Result<Option<Step>, BadSource> {
+        let line = self.next()?;
+        row.begin(self.line);
+        Ok(match line {
+            Line::End => Some(Step::End),
+            Line::Refused(refused) => Some(Step::Refused(refused)),
+            Line::Text => None,
+        })
     }
 
     /// The last line that was read.
@@ -124,8 +132,8 @@ mod tests {
         let mut found = Vec::new();
         loop {
             match lines.next().unwrap() {
-                Line::Text => found.push(format!("{} {}", lines.number(), lines.text().len())),
-                Line::Refused(row) => found.push(format!("{} {}", lines.number(), row.problem)),
+                Line::Text => found.push(format!("{} {}", lines.line, lines.text().len())),
+                Line::Refused(row) => found.push(format!("{} {}", lines.line, row.problem)),
                 Line::End => break,
             }
         }

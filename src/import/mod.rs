@@ -34,7 +34,7 @@ pub use format::{FORMATS_EXPECTED, Format};
 pub use prepare::{Prepared, Preparer};
 pub use row::Row;
 pub use source::Source;
-pub use unnamed::{Named, Unnamed};
+pub use unnamed::Unnamed;
 
 /// The longest row, in bytes. No value that is accepted is longer than 1,024 bytes.
 pub const ROW_BYTES_MAX: usize = 64 * 1024;

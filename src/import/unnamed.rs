@@ -1,23 +1,11 @@
 //! Memberids for rows that have none, as in a file of `htpasswd`.
 
-use super::RefusedRow;
 use super::columns::Column;
-use super::prepare::{name, site};
+use super::prepare::{Prepared, name, site};
 use super::row::Row;
 use crate::apply::{Provisionals, Whose};
 use crate::identity::SiteId;
 use crate::store::{Fault, Read};
-
-/// What becomes of a row without a memberid.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Named {
-    /// It has a memberid now, or had one.
-    Row,
-    /// A member whom NATS has named has the name, and is left as they are.
-    Member,
-    /// The row cannot be used.
-    Refused(RefusedRow),
-}
 
 /// Gives provisional memberids to rows. See [`Provisionals`].
 pub struct Unnamed<'a> {
@@ -43,19 +31,19 @@ impl<'a> Unnamed<'a> {
     }
 
     /// Gives a memberid to a row that has none: that of an earlier import of the name, or a new
-    /// one.
+    /// one. If the row is not imported: what becomes of it.
     ///
     /// # Errors
     ///
     /// If the database cannot be read.
-    pub fn name(&mut self, row: &mut Row) -> Result<Named, Fault> {
+    pub fn name(&mut self, row: &mut Row) -> Result<Option<Prepared>, Fault> {
         if row.get(Column::MemberId).is_some() {
-            return Ok(Named::Row);
+            return Ok(None);
         }
         let whom = site(row, self.site).and_then(|site| Ok((site, name(row)?)));
         let whom = match whom {
             Ok(whom) => whom,
-            Err(refused) => return Ok(Named::Refused(refused)),
+            Err(refused) => return Ok(Some(Prepared::Refused(refused))),
         };
         let (reader, now) = (self.reader, self.now);
         let whose = self.provisionals.assign(&[whom], |wanted, view| match reader {
@@ -65,9 +53,9 @@ impl<'a> Unnamed<'a> {
         match whose.first() {
             Some(Whose::Provisional(member)) => {
                 row.set(Column::MemberId, &member.to_string());
-                Ok(Named::Row)
+                Ok(None)
             }
-            Some(Whose::Member(_)) => Ok(Named::Member),
+            Some(Whose::Member(_)) => Ok(Some(Prepared::Named)),
             None => Err(Fault::BadRow("no memberid was given out".into())),
         }
     }

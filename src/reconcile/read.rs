@@ -7,11 +7,10 @@ use super::error::ReconcileError;
 use super::guard::{Guarded, RowBytes};
 use super::json;
 use super::row::{Field, RawRow, TakeRow};
+use crate::text_file::BYTE_ORDER_MARK;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 64 << 10;
-/// What a byte order mark is in UTF-8.
-const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a list was read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +52,8 @@ pub(super) fn read(input: impl Read, take: &mut TakeRow<'_>) -> Result<ReadList,
 fn kind(input: &mut impl BufRead) -> Result<Kind, ReconcileError> {
     loop {
         let head = input.fill_buf().map_err(ReconcileError::Io)?;
-        if head.starts_with(MARK) {
-            input.consume(MARK.len());
+        if head.starts_with(BYTE_ORDER_MARK) {
+            input.consume(BYTE_ORDER_MARK.len());
             continue;
         }
         let Some(first) = head.first() else { return Ok(Kind::Nothing) };

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Fault;
 use crate::action::{Change, Recorded, Standing};
 use crate::block::{Block, LoginName, NameHolder, Target};
-use crate::identity::{Key, MemberId, Username};
+use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::journal::Record;
 use crate::login_record::LoginRecord;
 use crate::password::{Hash, Seal, Stored};
@@ -207,6 +207,16 @@ pub struct StoredRecord {
     pub moved_until: Option<i64>,
     /// The credential and the session that were put into the row.
     pub put: Recorded,
+}
+
+impl StoredRecord {
+    /// The member, if both ids were readable.
+    pub fn key(&self) -> Option<Key> {
+        Some(Key {
+            site: SiteId::parse(&self.siteid?.to_string())?,
+            member: MemberId::parse(&self.memberid?.to_string())?,
+        })
+    }
 }
 
 /// A journal record that cannot be read, because another program has changed it.

@@ -13,7 +13,7 @@ use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::database;
-use crate::identity::{Key, MemberId, SiteId, Username};
+use crate::identity::{Key, MemberId, Username};
 use crate::reply::Word;
 use crate::store::{JournalFilter, Read, StoredRecord, pages};
 use crate::unicode::Visible;
@@ -123,10 +123,7 @@ fn conflict(record: &StoredRecord) -> Option<(Key, Refused)> {
     // The reply cannot be this one for another reason: a refused parameter is named first.
     let is_held = record.reply.starts_with("ERROR|username \"")
         && record.reply.contains("\" is held by member ");
-    let key = Key {
-        site: SiteId::parse(&record.siteid?.to_string())?,
-        member: MemberId::parse(&record.memberid?.to_string())?,
-    };
+    let key = record.key()?;
     let username = Username::typed(record.username.as_deref()?)?;
     (is_giving && is_held).then_some((key, Refused { id: record.id, at: record.at, username }))
 }

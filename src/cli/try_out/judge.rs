@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::reply::Word;
+use crate::text_file::BYTE_ORDER_MARK;
 use crate::unicode::Visible;
 
 /// NATS does not document how long it waits. A receiver that takes longer than this is at its
@@ -10,7 +11,6 @@ use crate::unicode::Visible;
 const SLOW: Duration = Duration::from_secs(2);
 /// The most characters of an answer that are quoted.
 const QUOTE_CHARS_MAX: usize = 200;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// How PHP begins the messages that it writes into the answer.
 const PHP_MESSAGES: [&str; 10] = [
     "<b>Warning</b>",

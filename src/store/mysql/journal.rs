@@ -9,7 +9,7 @@ use super::engine::Mysql;
 use super::rows::{form_values, get, key_values, read_key};
 use super::shapes;
 use crate::action::Recorded;
-use crate::identity::{Key, MemberId, SiteId};
+use crate::identity::Key;
 use crate::journal::Record;
 use crate::journal::shape::Columns;
 use crate::store::{Fault, Outcome, StoredRecord};
@@ -72,10 +72,10 @@ impl Mysql<'_> {
             return Ok(());
         }
         let batch = self.batch();
-        self.load_numbers(records.iter().filter_map(|record| member_of_stored(record)).collect())?;
+        self.load_numbers(records.iter().filter_map(|record| record.key()).collect())?;
         let mut rows = Vec::with_capacity(records.len());
         for record in records {
-            let seq = member_of_stored(record).map(|key| {
+            let seq = record.key().map(|key| {
                 let number = self.numbers.entry(key).or_insert(0);
                 *number += 1;
                 *number
@@ -212,10 +212,4 @@ struct RecordRow<'a> {
 pub(super) fn member_of(record: &Record<'_>) -> Option<Key> {
     let received = record.received;
     received.site.zip(received.member).map(|(site, member)| Key { site, member })
-}
-
-/// The member of a record of another database.
-fn member_of_stored(record: &StoredRecord) -> Option<Key> {
-    let site = SiteId::parse(&record.siteid?.to_string())?;
-    Some(Key { site, member: MemberId::parse(&record.memberid?.to_string())? })
 }

@@ -5,7 +5,8 @@ use rusqlite::{Statement, params};
 use super::engine::Sqlite;
 use super::folding::GIVE_FOLDED;
 use super::rows::{
-    FORMER_COLUMNS, FORMER_NAME, FormColumns, MEMBER_COLUMNS, before_column, read_former, read_here,
+    FORMER_COLUMNS, FORMER_NAME, FormColumns, MEMBER_COLUMNS, before_column, member_id,
+    read_former, read_here,
 };
 use crate::action::{Change, Standing};
 use crate::clock::Moment;
@@ -294,10 +295,6 @@ impl Sqlite<'_> {
         self.has_unfolded |= !row.holds_folded;
         write_row(&mut self.insert_member, row)
     }
-}
-
-fn member_id(number: i64) -> Option<MemberId> {
-    MemberId::parse(&number.to_string())
 }
 
 /// INSERT or UPDATE of member_auth, whose parameters are the same.

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::folding::give_sql_folded;
 use super::rows::{
-    FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, SELECT_PROVISIONAL, read_former,
-    read_here, read_key, read_login, read_session, select_former, select_member,
+    FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, SELECT_PROVISIONAL, member_id,
+    read_former, read_here, read_key, read_login, read_session, select_former, select_member,
 };
 use crate::action::Standing;
 use crate::identity::{Key, MemberId, SessionHash, SiteId};
@@ -81,7 +81,7 @@ impl Reader {
             let mut former = self.conn.prepare_cached(SELECT_PROVISIONAL)?;
             let found = former.query_row(params![name.folded(), site.get()], |row| row.get(0));
             let found: Option<i64> = found.optional()?;
-            let found = found.and_then(|member| MemberId::parse(&member.to_string()));
+            let found = found.and_then(member_id);
             view.put_provisional_former(site, &name, found);
         }
         for key in wanted.provisional(view) {

@@ -242,6 +242,11 @@ fn read_reason(row: &Row<'_>, index: usize) -> Result<Reason, Fault> {
         .ok_or_else(|| Fault::BadRow(format!("reason is \"{word}\"")))
 }
 
+/// The memberid in a column.
+pub(super) fn member_id(number: i64) -> Option<MemberId> {
+    MemberId::parse(&number.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
