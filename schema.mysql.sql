@@ -91,6 +91,7 @@ CREATE TABLE IF NOT EXISTS journal (
     logins_ended      TINYINT CHECK (logins_ended = 1),
     moved_until       BIGINT,
     stale             TINYINT,
+    operator          VARCHAR(64),
     -- Counts the records of one member. Two receivers that decide about one member at once write
     -- the same number, and one of them has to decide again.
     seq               BIGINT,
@@ -201,6 +202,26 @@ CREATE TABLE IF NOT EXISTS sharing_block (
     why               VARCHAR(16) NOT NULL CHECK (why IN ('networks', 'at_once', 'countries')),
     PRIMARY KEY (siteid, memberid),
     KEY sharing_block_until (until)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS operator (
+    name              VARCHAR(64) NOT NULL,
+    role              VARCHAR(8) NOT NULL CHECK (role IN ('support', 'admin')),
+    password_hash     VARCHAR(255) NOT NULL,
+    created_at        BIGINT NOT NULL,
+    changed_at        BIGINT NOT NULL,
+    PRIMARY KEY (name)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS operator_session (
+    token_sha256      BINARY(32) NOT NULL,
+    name              VARCHAR(64) NOT NULL,
+    password_sha256   BINARY(32) NOT NULL,
+    began_at          BIGINT NOT NULL,
+    ends_at           BIGINT NOT NULL,
+    PRIMARY KEY (token_sha256),
+    KEY operator_session_name (name, began_at),
+    KEY operator_session_ends_at (ends_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS login_epoch (

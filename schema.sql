@@ -1,4 +1,4 @@
--- The database of nats-userman, version 7. This file is the newest schema as a whole. The steps
+-- The database of nats-userman, version 8. This file is the newest schema as a whole. The steps
 -- that upgrade an older database are in src/store/sqlite/upgrade.rs.
 --
 -- Times are unix seconds, UTC. Tables are STRICT: a value of the wrong type is a bug, and has to
@@ -125,7 +125,9 @@ CREATE TABLE journal (
     -- NULL: by `at`.
     moved_until       INTEGER,
     -- 1 if --stale-guard found that the postback was older than the last change, otherwise NULL.
-    stale             INTEGER
+    stale             INTEGER,
+    -- Who made the change in the console. NULL for NATS and for commands.
+    operator          TEXT
 ) STRICT;
 
 -- The hashing backlog, newest first. Partial, so that it has the sealed records only and stays
@@ -178,7 +180,7 @@ CREATE VIEW journal_text AS
             SELECT substr(text, 2) FROM part WHERE names = ''
         ) END AS fields,
         reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
-        logins_ended, moved_until, stale
+        logins_ended, moved_until, stale, operator
     FROM journal;
 
 -- How far the conversion of older records is, which have names and values in one text. No row:
@@ -300,6 +302,29 @@ CREATE TABLE sharing_block (
     PRIMARY KEY (siteid, memberid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sharing_block_until ON sharing_block (until);
+
+-- Those who may log in to the console. They are no members.
+CREATE TABLE operator (
+    name              TEXT PRIMARY KEY,
+    -- support: searches, reads and changes members. admin: everything.
+    role              TEXT NOT NULL CHECK (role IN ('support', 'admin')),
+    password_hash     TEXT NOT NULL,     -- argon2id (PHC)
+    created_at        INTEGER NOT NULL,
+    changed_at        INTEGER NOT NULL   -- when the password was set
+) STRICT, WITHOUT ROWID;
+
+-- The logins of operators, at most 32 for each of them.
+CREATE TABLE operator_session (
+    -- Of the random token in the cookie.
+    token_sha256      BLOB PRIMARY KEY,
+    name              TEXT NOT NULL,
+    -- Of the password hash at the login: a new password ends the session.
+    password_sha256   BLOB NOT NULL,
+    began_at          INTEGER NOT NULL,
+    ends_at           INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX operator_session_name ON operator_session (name, began_at);
+CREATE INDEX operator_session_ends_at ON operator_session (ends_at);
 
 -- Random, and replaced when all logins are ended: a cookie is valid under one epoch only. No row:
 -- all logins were never ended.

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use crate::action::{Action, Recorded};
 use crate::fields::{Fields, joined};
 use crate::identity::{MemberId, SiteId, Username};
+use crate::operator::OperatorName;
 use crate::reply::Reply;
 
 /// The source of a record.
@@ -45,6 +46,8 @@ pub struct Received {
     pub origin: Origin,
     /// The caller's address.
     pub address: Option<IpAddr>,
+    /// Who made the change in the console. `None` for NATS and for commands.
+    pub operator: Option<OperatorName>,
     /// The action, if it is one of the eight.
     pub action: Option<&'static str>,
     /// siteid, if readable.
@@ -65,6 +68,7 @@ impl Received {
         Self {
             origin,
             address,
+            operator: None,
             action: crate::action::NAMES.into_iter().find(|&name| Some(name) == word),
             site: fields.get("siteid").and_then(SiteId::parse),
             member: fields.get("memberid").and_then(MemberId::parse),

@@ -58,6 +58,7 @@ pub mod migration;
 pub mod nats_client;
 pub mod network;
 mod open_files;
+pub mod operator;
 mod owner;
 pub mod password;
 pub mod personal;

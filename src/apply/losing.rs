@@ -13,7 +13,8 @@ use crate::epoch::Epoch;
 use crate::fields::Fields;
 use crate::identity::Key;
 use crate::journal::{Origin, Record};
-use crate::password::{KeyId, Vault};
+use crate::operator::{Operator, OperatorName};
+use crate::password::{Hash, KeyId, Vault};
 use crate::store::{
     Cause, Conversion, Engine, Fault, Forgotten, Hardened, JournalFilter, Location, LongRead, Note,
     Outcome, Person, Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
@@ -286,6 +287,26 @@ impl Engine for Losing<'_> {
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault> {
         self.step()?;
         self.engine.begin_login_epoch(epoch)
+    }
+
+    fn add_operator(&mut self, operator: &Operator) -> Result<(), Fault> {
+        self.step()?;
+        self.engine.add_operator(operator)
+    }
+
+    fn set_operator_password(
+        &mut self,
+        name: &OperatorName,
+        hash: &Hash,
+        now: i64,
+    ) -> Result<bool, Fault> {
+        self.step()?;
+        self.engine.set_operator_password(name, hash, now)
+    }
+
+    fn remove_operator(&mut self, name: &OperatorName) -> Result<bool, Fault> {
+        self.step()?;
+        self.engine.remove_operator(name)
     }
 
     fn is_empty(&mut self) -> Result<bool, Fault> {

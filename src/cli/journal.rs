@@ -128,8 +128,10 @@ fn one_of(
 /// fields.
 pub(super) fn text(record: &StoredRecord) -> String {
     let trial = if record.memberid == Some(TEST_ID) { ", a trial by `try`" } else { "" };
+    let operator =
+        record.operator.as_ref().map_or(String::new(), |name| format!(" by {name} in the console"));
     format!(
-        "{}  {:<11} {}  {}\n    from {}{trial}: {}",
+        "{}  {:<11} {}  {}\n    from {}{operator}{trial}: {}",
         format_utc(record.at),
         record.action.as_deref().unwrap_or("-"),
         record.id,

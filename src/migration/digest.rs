@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::login_record::StoredLogin;
 use crate::member::{Credential, Member};
+use crate::operator::Operator;
 use crate::password::Stored;
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{KnownNetwork, Logout, LogoutBefore, Seen, StoredRecord, TableRow};
@@ -107,6 +108,12 @@ pub(super) fn encoded(row: &TableRow) -> Vec<u8> {
             bytes.numbers([key.site.get(), key.member.get(), *since, *until].map(Some));
             bytes.text(Some(why.as_str()));
         }
+        TableRow::Operator(Operator { name, role, hash, created_at, changed_at }) => {
+            bytes.text(Some(name.as_str()));
+            bytes.text(Some(role.as_str()));
+            bytes.text(Some(hash.as_str()));
+            bytes.numbers([*created_at, *changed_at].map(Some));
+        }
     }
     bytes.0
 }
@@ -188,6 +195,7 @@ impl Bytes {
         self.text(Some(&record.fields));
         self.text(Some(&record.reply));
         self.number(record.moved_until);
+        self.text(record.operator.as_deref());
         self.credential(record.put.credential.as_ref());
         self.bytes(record.put.session.as_ref().map(|hash| &hash.0[..]));
         self.number(record.put.expire_at);

@@ -9,6 +9,7 @@ use crate::fields::Fields;
 use crate::identity::SessionHash;
 use crate::journal::{Origin, Received};
 use crate::member::Credential;
+use crate::operator::OperatorName;
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 use crate::reply::Reply;
 use crate::store::StoredRecord;
@@ -50,6 +51,8 @@ struct RecordColumns {
     moved_until: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<String>,
 }
 
 /// One record, read and checked.
@@ -159,6 +162,7 @@ impl JournalLine {
             logins_ended: put.logins_ended.then_some(1),
             moved_until: record.moved_until,
             stale: put.is_stale.then_some(1),
+            operator: record.operator.clone(),
         };
         serde_json::to_string(&columns)
     }
@@ -191,8 +195,15 @@ impl RecordColumns {
             .transpose()
             .map_err(|_| BadRecord::Column("address"))?;
         let fields = Fields::from_urlencoded(self.fields.as_bytes());
-        let received =
-            Received { fields: self.fields.clone(), ..Received::new(&fields, origin, address) };
+        let operator = self.operator.as_deref().map(OperatorName::parse);
+        if operator == Some(None) {
+            return Err(BadRecord::Column("operator"));
+        }
+        let received = Received {
+            fields: self.fields.clone(),
+            operator: operator.flatten(),
+            ..Received::new(&fields, origin, address)
+        };
         let same = [
             // A CHECK is never journalled.
             (

@@ -63,7 +63,8 @@ use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::journal::Record;
-use crate::password::KeyId;
+use crate::operator::{Operator, OperatorName};
+use crate::password::{Hash, KeyId};
 
 /// The operations of the single writer on a database. Every call happens between `begin` and
 /// `commit` or `rollback`, except where its comment says otherwise. A batch costs a few round
@@ -194,6 +195,21 @@ pub trait Engine {
 
     /// Stores a new login epoch, which ends all logins by cookie of the one before.
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault>;
+
+    /// Adds an operator of the console. [`Fault::Constraint`] if there is one with this name.
+    fn add_operator(&mut self, operator: &Operator) -> Result<(), Fault>;
+
+    /// Stores a new password of an operator, and ends all their sessions. Returns whether there is
+    /// such an operator.
+    fn set_operator_password(
+        &mut self,
+        name: &OperatorName,
+        hash: &Hash,
+        now: i64,
+    ) -> Result<bool, Fault>;
+
+    /// Removes an operator and all their sessions. Returns whether there was such an operator.
+    fn remove_operator(&mut self, name: &OperatorName) -> Result<bool, Fault>;
 
     /// Whether member_auth, former_member and journal are all empty. Also outside a transaction.
     fn is_empty(&mut self) -> Result<bool, Fault>;

@@ -60,7 +60,7 @@ impl OpenError {
 }
 
 /// The version of SQLite's schema that this release reads and writes.
-pub const SCHEMA_VERSION: i64 = 7;
+pub const SCHEMA_VERSION: i64 = 8;
 
 /// Why a database is not upgraded.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,7 @@ use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
 use crate::login_record::StoredLogin;
 use crate::member::{Former, Member};
+use crate::operator::{Operator, OperatorName, TokenDigest};
 use crate::password::{KeyId, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 
@@ -172,6 +173,16 @@ pub trait Read: fmt::Debug + Send {
 
     /// The newest credentials that wait to be hashed, at most `most`.
     fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault>;
+
+    /// The operators of the console, by name, at most 1,000.
+    fn operators(&self) -> Result<Vec<Operator>, Fault>;
+
+    /// The operator with this name.
+    fn operator(&self, name: &OperatorName) -> Result<Option<Operator>, Fault>;
+
+    /// The operator whose session this is. `None` if it has ended: by a logout, by its time, by the
+    /// removal of the operator, or by a new password.
+    fn operator_session(&self, token: &TokenDigest, now: i64) -> Result<Option<Operator>, Fault>;
 
     /// The key under which seals are made, if it is stored.
     fn seal_key(&self) -> Result<Option<KeyId>, Fault>;

@@ -8,6 +8,7 @@ use crate::block::{Block, LoginName, NameHolder, Target};
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::journal::Record;
 use crate::login_record::LoginRecord;
+use crate::operator::{OperatorSession, TokenDigest};
 use crate::password::{Hash, Seal, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 
@@ -162,6 +163,10 @@ pub enum Note {
     Network(MemberNetwork),
     /// A member counts as shared.
     Shared(SharingBlock),
+    /// An operator has logged in. With too many sessions the oldest ends.
+    OperatorLogin(OperatorSession),
+    /// An operator has logged out.
+    OperatorLogout(TokenDigest),
 }
 
 /// The columns of a member's row that a login check needs.
@@ -205,6 +210,8 @@ pub struct StoredRecord {
     /// Where a jump of the clock is or was being confirmed: see
     /// [`crate::clock::Moment::moved_until`].
     pub moved_until: Option<i64>,
+    /// Who made the change in the console.
+    pub operator: Option<String>,
     /// The credential and the session that were put into the row.
     pub put: Recorded,
 }

@@ -7,6 +7,7 @@ use crate::block::Block;
 use crate::identity::Key;
 use crate::login_record::StoredLogin;
 use crate::member::{Former, Member};
+use crate::operator::Operator;
 use crate::shared_use::{MemberNetwork, SharingBlock};
 
 /// A table that is copied row by row. Tables of one row, such as the id of the seal key, have
@@ -35,11 +36,13 @@ pub enum Table {
     MemberNetworks,
     /// `sharing_block`, by siteid and memberid.
     SharingBlocks,
+    /// `operator`, by name.
+    Operators,
 }
 
 impl Table {
     /// All of them, in the order in which they are copied.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Members,
         Self::Formers,
         Self::Journal,
@@ -51,6 +54,7 @@ impl Table {
         Self::Logins,
         Self::MemberNetworks,
         Self::SharingBlocks,
+        Self::Operators,
     ];
 
     /// Its name in the database.
@@ -67,6 +71,7 @@ impl Table {
             Self::Logins => "login",
             Self::MemberNetworks => "sharing_network",
             Self::SharingBlocks => "sharing_block",
+            Self::Operators => "operator",
         }
     }
 }
@@ -96,6 +101,8 @@ pub enum TableRow {
     MemberNetwork(MemberNetwork),
     /// Of [`Table::SharingBlocks`].
     SharingBlock(SharingBlock),
+    /// Of [`Table::Operators`].
+    Operator(Operator),
 }
 
 impl TableRow {
@@ -128,6 +135,7 @@ impl TableRow {
             Self::Login(_) => Table::Logins,
             Self::MemberNetwork(_) => Table::MemberNetworks,
             Self::SharingBlock(_) => Table::SharingBlocks,
+            Self::Operator(_) => Table::Operators,
         }
     }
 
@@ -150,6 +158,7 @@ impl TableRow {
             Self::Login(row) => format!("login record {}", row.id),
             Self::MemberNetwork(row) => format!("a network of {}", member(&row.key)),
             Self::SharingBlock(row) => format!("the sharing of {}", member(&row.key)),
+            Self::Operator(row) => format!("the operator {}", row.name),
         }
     }
 }

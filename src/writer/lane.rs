@@ -112,6 +112,8 @@ mod tests {
             Note::Login(login) => login.at,
             Note::Network(used) => used.last_at,
             Note::Shared(block) => block.since,
+            Note::OperatorLogin(session) => session.began_at,
+            Note::OperatorLogout(_) => -2,
         };
         notes.iter().map(number).collect()
     }

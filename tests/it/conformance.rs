@@ -5,6 +5,7 @@ mod copying;
 mod forgetting;
 mod journal;
 mod members;
+mod operators;
 mod reading;
 mod round_trips;
 mod table_rows;

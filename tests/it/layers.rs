@@ -82,6 +82,7 @@ const LAYERS: &[Layer] = &[
             "reply",
             "fields",
             "member",
+            "operator",
             "login_record",
             "shared_use",
             "block",

@@ -11,6 +11,8 @@ use nats_userman::epoch::Epoch;
 use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::login_record::{LoginEvent, LoginRecord, LoginWay};
 use nats_userman::migration::{Migrated, MigrationError, migrate};
+use nats_userman::operator::{Operator, OperatorName, Role};
+use nats_userman::password::Hash;
 use nats_userman::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use nats_userman::store::{
     KnownId, KnownNetwork, Location, LoggedOut, Note, Read, Seen, Table, TableRow, open_reader,
@@ -121,11 +123,19 @@ fn note_all(location: &Location) {
             why: SharingReason::AtOnce,
         }),
     ];
+    let anna = Operator {
+        name: OperatorName::parse("anna").unwrap(),
+        role: Role::Admin,
+        hash: Hash::from_text("$argon2id$v=19$m=8,t=1,p=1$one".into()),
+        created_at: NOON,
+        changed_at: NOON + 1,
+    };
     with_engine(location, false, |engine| {
         engine.begin().unwrap();
         notes.iter().for_each(|one| engine.note(one, NOON).unwrap());
         engine.unfold(key(76)).unwrap();
         engine.begin_login_epoch(Epoch([9; 16])).unwrap();
+        engine.add_operator(&anna).unwrap();
         engine.commit().unwrap();
         assert!(engine.finish());
     })
@@ -154,6 +164,7 @@ fn dump(location: &Location) -> Vec<String> {
         ("login", "id"),
         ("sharing_network", "siteid, memberid, network"),
         ("sharing_block", key),
+        ("operator", "name"),
         ("seal_key", "one"),
         ("login_epoch", "one"),
         ("folding", "one"),
@@ -201,7 +212,7 @@ fn a_copy_of_a_file_has_every_column_of_every_row() {
     assert_eq!(dump(&used.location), before, "the source is not changed");
     check_database(&to);
     let rows: Vec<u64> = migrated.tables.iter().map(|table| table.rows).collect();
-    assert_eq!(rows, [6, 1, 14, 2, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(rows, [6, 1, 14, 2, 1, 1, 1, 1, 1, 1, 1, 1]);
 }
 
 #[test]

@@ -43,10 +43,10 @@ fn tables_of_version_1_are_upgraded_by_the_next_start_and_by_nothing_else() {
     let Some(database) = MariaDatabase::new() else { return };
     version_1(&database);
     let (code, said) = run(&database, &["member", "list"]);
-    let older = "it has version 1, older than this release's 3; `nats-userman serve` upgrades it";
+    let older = "it has version 1, older than this release's 4; `nats-userman serve` upgrades it";
     assert!(code == Some(1) && said.contains(older), "{said}");
     let (_, said) = run(&database, &["check-config"]);
-    let plan = "the next start upgrades the database from version 1 to 3, without a copy";
+    let plan = "the next start upgrades the database from version 1 to 4, without a copy";
     assert!(said.contains(plan), "{said}");
 
     let (dir, setting) = (temp_dir(), database.setting_with_password());
@@ -65,8 +65,8 @@ fn tables_of_version_1_are_upgraded_by_the_next_start_and_by_nothing_else() {
 fn tables_of_a_later_release_are_refused() {
     let Some(database) = MariaDatabase::new() else { return };
     nats_userman::store::with_engine(&database.location(), true, |_| ()).unwrap();
-    database.connect().query_drop("UPDATE schema_version SET version = 4").unwrap();
+    database.connect().query_drop("UPDATE schema_version SET version = 5").unwrap();
     let (code, said) = run(&database, &["member", "list"]);
-    let newer = "have version 4, and this release has version 3: install the release that they are";
+    let newer = "have version 5, and this release has version 4: install the release that they are";
     assert!(code == Some(1) && said.contains(newer), "{said}");
 }

@@ -278,7 +278,7 @@ fn an_empty_file_is_a_database_whose_making_was_interrupted_and_is_finished() {
             send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
         assert_eq!(replies, ["OK|member 71 \"bob\" added to site 1"], "{interrupted_after}");
         assert_eq!(look(&place, "PRAGMA integrity_check"), ["ok"]);
-        assert_eq!(look(&place, "PRAGMA user_version"), ["7"]);
+        assert_eq!(look(&place, "PRAGMA user_version"), ["8"]);
     }
 }
 
@@ -339,17 +339,17 @@ pub fn refuses_to_serve(data: &Path, code: i32, says: &[&str]) {
 
 #[test]
 fn a_database_of_a_newer_release_is_refused_and_left_alone() {
-    let dir = served_then("PRAGMA user_version = 8");
+    let dir = served_then("PRAGMA user_version = 9");
     let data = dir.path().join("data");
     let location = nats_userman::store::Location::sqlite(data.join("userman.db"));
     let before = files(&data);
     let newer = |error: &OpenError| {
-        matches!(error, OpenError::Upgrade(_, UpgradeError::Newer { found: 8 }))
+        matches!(error, OpenError::Upgrade(_, UpgradeError::Newer { found: 9 }))
     };
     assert!(newer(&with_engine(&location, true, |_| ()).unwrap_err()));
     assert!(newer(&open_reader(&location).unwrap_err()));
     assert!(files(&data) == before, "a file was changed");
-    let message = "it has version 8, and this release supports versions up to 7; install the newer \
+    let message = "it has version 9, and this release supports versions up to 8; install the newer \
         release again";
     refuses_to_serve(&data, 1, &["userman.db", message]);
 }

@@ -143,6 +143,7 @@ fn record(record: &StoredRecord) -> Value {
         "id": record.id,
         "at": time(record.at),
         "source": record.source,
+        "operator": record.operator,
         "address": record.address,
         "action": record.action,
         "username": record.username,

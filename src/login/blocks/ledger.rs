@@ -219,7 +219,9 @@ impl Ledger {
                 | Note::Known(_)
                 | Note::Login(_)
                 | Note::Network(_)
-                | Note::Shared(_) => continue,
+                | Note::Shared(_)
+                | Note::OperatorLogin(_)
+                | Note::OperatorLogout(_) => continue,
             };
             if let Some(entry) = self.entries.get_mut(target) {
                 entry.row = row;

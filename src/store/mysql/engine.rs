@@ -13,13 +13,16 @@ use super::lease::Lease;
 use super::outcome::{CommitOutcome, Session, look_up};
 use super::server::{Host, Server};
 use super::verify::{Verified, warn_of_replica, warn_of_too_few_nodes};
-use super::{agreement, fold, login_records, logins, notes, prune, schema, seals, sharing};
+use super::{
+    agreement, fold, login_records, logins, notes, operators, prune, schema, seals, sharing,
+};
 use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::journal::Record;
-use crate::password::KeyId;
+use crate::operator::{Operator, OperatorName};
+use crate::password::{Hash, KeyId};
 use crate::store::shaped::KnownShapes;
 use crate::store::{
     Cause, Conversion, Engine, Fault, Forgotten, Hardened, LongRead, Note, Outcome, Person,
@@ -343,6 +346,8 @@ impl Engine for Mysql<'_> {
                 Note::Login(login) => login_records::record(connection, login),
                 Note::Network(used) => sharing::note_network(connection, used),
                 Note::Shared(block) => sharing::write_block(connection, block),
+                Note::OperatorLogin(session) => operators::begin_session(connection, session),
+                Note::OperatorLogout(token) => operators::end_session(connection, token),
             }
         })
     }
@@ -427,6 +432,23 @@ impl Engine for Mysql<'_> {
             engine.connection()?.run(write, vec![Value::Bytes(epoch.0.to_vec())])?;
             Ok(())
         })
+    }
+
+    fn add_operator(&mut self, operator: &Operator) -> Result<(), Fault> {
+        self.within(|engine| operators::add(engine.connection()?, operator))
+    }
+
+    fn set_operator_password(
+        &mut self,
+        name: &OperatorName,
+        hash: &Hash,
+        now: i64,
+    ) -> Result<bool, Fault> {
+        self.within(|engine| operators::set_password(engine.connection()?, name, hash, now))
+    }
+
+    fn remove_operator(&mut self, name: &OperatorName) -> Result<bool, Fault> {
+        self.within(|engine| operators::remove(engine.connection()?, name))
     }
 
     fn is_empty(&mut self) -> Result<bool, Fault> {

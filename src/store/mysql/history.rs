@@ -17,7 +17,7 @@ use crate::unicode::folded;
 /// The columns of a record, in the order in which they are read.
 const COLUMNS: &str = "id, at, source, address, action, siteid, memberid, username, fields, reply, \
      expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, \
-     moved_until, stale, names";
+     moved_until, stale, operator, names";
 
 /// The records are read in pages of this many bytes of fields, unless one record is longer.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -196,6 +196,7 @@ fn read_record(row: &mut Row, id: i64) -> Result<StoredRecord, Fault> {
         fields: String::new(),
         reply: get(row, const { at("reply") })?,
         moved_until: get(row, const { at("moved_until") })?,
+        operator: get(row, const { at("operator") })?,
         put: Recorded {
             credential,
             session: read_session(row, const { at("session_sha256") })?,

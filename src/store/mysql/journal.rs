@@ -28,8 +28,8 @@ static INSERT_STORED: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT INTO journal (id, at, source, address, action, siteid, memberid, username, fields,
              reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
-             logins_ended, moved_until, stale, seq, batch, waiting) VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             logins_ended, moved_until, stale, operator, seq, batch, waiting) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "",
     )
 });
@@ -38,8 +38,8 @@ static INSERT: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT INTO journal (at, source, address, action, siteid, memberid, username, fields,
              reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
-             logins_ended, moved_until, stale, seq, batch, waiting) VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             logins_ended, moved_until, stale, operator, seq, batch, waiting) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "",
     )
 });
@@ -124,6 +124,7 @@ impl Mysql<'_> {
             reply: &record.reply,
             put: &record.put,
             moved_until: record.moved_until,
+            operator: record.operator.as_deref(),
         };
         let mut values = vec![record.id.into()];
         values.extend(self.row_values(row, seq, batch)?);
@@ -151,6 +152,7 @@ impl Mysql<'_> {
             reply: record.reply.as_str(),
             put: &record.put,
             moved_until: record.moved_until,
+            operator: received.operator.as_ref().map(|operator| operator.as_str()),
         };
         self.row_values(row, seq, batch)
     }
@@ -162,7 +164,8 @@ impl Mysql<'_> {
         seq: Option<i64>,
         batch: i64,
     ) -> Result<Vec<Value>, Fault> {
-        let RecordRow { at, source, address, columns, fields, reply, put, moved_until } = row;
+        let RecordRow { at, source, address, columns, fields, reply, put, moved_until, operator } =
+            row;
         let (connection, shapes) = self.connection_and_shapes()?;
         let fields = shapes::stored(shapes, connection, fields, &columns)?;
         let credential = put.credential.as_ref();
@@ -189,6 +192,7 @@ impl Mysql<'_> {
             put.logins_ended.then_some(1).into(),
             moved_until.into(),
             put.is_stale.then_some(1).into(),
+            operator.into(),
             seq.into(),
             batch.into(),
             waiting.into(),
@@ -206,6 +210,7 @@ struct RecordRow<'a> {
     reply: &'a str,
     put: &'a Recorded,
     moved_until: Option<i64>,
+    operator: Option<&'a str>,
 }
 
 /// The member of a record, if both ids were readable.

@@ -6,7 +6,7 @@ use mysql::Value;
 use super::connection::Connection;
 use super::prune::forget_batches;
 use super::rows::{get, key_values};
-use super::{login_records, sharing};
+use super::{login_records, operators, sharing};
 use crate::store::{Fault, LoggedOut, Seen, Spent};
 
 /// Logouts of a member that have a row each. When there is one more, the older half is merged into
@@ -128,6 +128,7 @@ pub(super) fn forget(
     }
     any |= login_records::prune(connection, spent.recorded, most)? > 0;
     any |= sharing::forget(connection, spent.used, most)? > 0;
+    any |= operators::forget_sessions(connection, spent.now, most)? > 0;
     any |= forget_batches(connection, most)? == most;
     Ok(any)
 }

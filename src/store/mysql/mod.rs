@@ -25,6 +25,7 @@ mod members;
 mod migration;
 mod names;
 mod notes;
+mod operators;
 mod outcome;
 mod prune;
 mod read;

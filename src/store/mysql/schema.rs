@@ -11,7 +11,7 @@ use crate::store::{DatabaseState, Fault};
 use crate::unicode::FOLDING_VERSION;
 
 /// The version of the tables that this release reads and writes.
-pub(in crate::store) const VERSION: i64 = 3;
+pub(in crate::store) const VERSION: i64 = 4;
 
 /// The newest schema.
 pub(super) const TABLES: &str = include_str!("../../../schema.mysql.sql");
@@ -32,7 +32,7 @@ pub(super) fn create(server: &Server) -> Result<(), Fault> {
         }
     }
     add_email_keys(&mut connection)?;
-    add_stamps(&mut connection)?;
+    add_columns(&mut connection)?;
     let folding = "INSERT IGNORE INTO folding (one, version) VALUES (1, ?)";
     connection.run(folding, vec![FOLDING_VERSION.into()])?;
     let version = "INSERT IGNORE INTO schema_version (one, version) VALUES (1, ?)";
@@ -76,13 +76,14 @@ fn has_email_key(connection: &mut Connection, table: &str) -> Result<bool, Fault
     Ok(count.map_or(Ok(0), |mut row| get::<i64>(&mut row, 0))? > 0)
 }
 
-/// From version 2 to 3: the stamps of records. The server adds these columns without a change of
-/// the rows.
-fn add_stamps(connection: &mut Connection) -> Result<(), Fault> {
+/// From version 2 to 3: the stamps of records. From version 3 to 4: the operator of a record. The
+/// server adds these columns without a change of the rows.
+fn add_columns(connection: &mut Connection) -> Result<(), Fault> {
     for (table, column, add) in [
         ("member_auth", "stamp", "ALTER TABLE member_auth ADD COLUMN stamp BIGINT"),
         ("former_member", "stamp", "ALTER TABLE former_member ADD COLUMN stamp BIGINT"),
         ("journal", "stale", "ALTER TABLE journal ADD COLUMN stale TINYINT"),
+        ("journal", "operator", "ALTER TABLE journal ADD COLUMN operator VARCHAR(64)"),
     ] {
         if has_column(connection, table, column)? {
             continue;

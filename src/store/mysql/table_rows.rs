@@ -7,6 +7,7 @@ use mysql::{Row, Value};
 use super::connection::Many;
 use super::engine::Mysql;
 use super::login_records::{read_login_record, record_values};
+use super::operators::{OPERATOR_COLUMNS, operator_values, read_operator};
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, former_values, get, here_values, key_values,
@@ -55,6 +56,10 @@ static INSERT_NETWORK: LazyLock<Many> = LazyLock::new(|| {
 });
 static INSERT_SHARING: LazyLock<Many> = LazyLock::new(|| {
     let insert = "INSERT INTO sharing_block (siteid, memberid, since, until, why) VALUES ";
+    Many::new(insert, "(?, ?, ?, ?, ?)", "")
+});
+static INSERT_OPERATOR: LazyLock<Many> = LazyLock::new(|| {
+    let insert = format!("INSERT INTO operator ({OPERATOR_COLUMNS}) VALUES ");
     Many::new(insert, "(?, ?, ?, ?, ?)", "")
 });
 
@@ -112,6 +117,11 @@ static SHARING: LazyLock<String> = LazyLock::new(|| {
          ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
     )
 });
+static OPERATORS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {OPERATOR_COLUMNS} FROM operator WHERE name > ? ORDER BY name LIMIT {PAGE_ROWS}"
+    )
+});
 static KNOWN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT member, network, day FROM known_network
@@ -167,6 +177,7 @@ impl Mysql<'_> {
                 }
                 TableRow::MemberNetwork(row) => (&*INSERT_NETWORK, network_values(row)),
                 TableRow::SharingBlock(row) => (&*INSERT_SHARING, block_values(row)),
+                TableRow::Operator(row) => (&*INSERT_OPERATOR, operator_values(row)),
             };
             insert = Some(into);
             values.push(row);
@@ -324,6 +335,15 @@ impl Reader {
                 };
                 self.rows_of(table, &SHARING, behind(after), |row| {
                     read_block(row).map(TableRow::SharingBlock)
+                })
+            }
+            Table::Operators => {
+                let after = match after {
+                    Some(TableRow::Operator(row)) => row.name.as_str(),
+                    _ => "",
+                };
+                self.rows_of(table, &OPERATORS, vec![after.into()], |row| {
+                    read_operator(row).map(TableRow::Operator)
                 })
             }
         }

@@ -11,14 +11,17 @@ use super::rows::{
     FORMER_COLUMNS, FORMER_NAME, HERE_COLUMNS, MEMBER_COLUMNS, SELECT_PROVISIONAL, select_former,
     select_member,
 };
-use super::{convert, email_index, fault, known, login_records, logins, sharing, wal_mark};
+use super::{
+    convert, email_index, fault, known, login_records, logins, operators, sharing, wal_mark,
+};
 use crate::block::{Block, Target};
 use crate::chain::chain;
 use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::journal::Record;
-use crate::password::KeyId;
+use crate::operator::{Operator, OperatorName};
+use crate::password::{Hash, KeyId};
 use crate::store::{
     Cause, Conversion, Engine, Fault, Forgotten, Hardened, LongRead, Note, Outcome, Person,
     Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
@@ -235,6 +238,8 @@ impl Engine for Sqlite<'_> {
             Note::Login(login) => login_records::record(engine.conn, login),
             Note::Network(used) => sharing::note_network(engine.conn, used),
             Note::Shared(block) => sharing::write_block(engine.conn, block),
+            Note::OperatorLogin(session) => operators::begin_session(engine.conn, session),
+            Note::OperatorLogout(token) => operators::end_session(engine.conn, token),
         })
     }
 
@@ -313,6 +318,23 @@ impl Engine for Sqlite<'_> {
 
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault> {
         self.within(|engine| logins::begin_epoch(engine.conn, epoch))
+    }
+
+    fn add_operator(&mut self, operator: &Operator) -> Result<(), Fault> {
+        self.within(|engine| operators::add(engine.conn, operator))
+    }
+
+    fn set_operator_password(
+        &mut self,
+        name: &OperatorName,
+        hash: &Hash,
+        now: i64,
+    ) -> Result<bool, Fault> {
+        self.within(|engine| operators::set_password(engine.conn, name, hash, now))
+    }
+
+    fn remove_operator(&mut self, name: &OperatorName) -> Result<bool, Fault> {
+        self.within(|engine| operators::remove(engine.conn, name))
     }
 
     fn is_empty(&mut self) -> Result<bool, Fault> {

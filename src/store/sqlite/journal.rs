@@ -18,7 +18,7 @@ use crate::unicode::folded;
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// All columns of the table.
-pub(super) const COLUMNS: [&str; 19] = [
+pub(super) const COLUMNS: [&str; 20] = [
     "id",
     "at",
     "source",
@@ -38,6 +38,7 @@ pub(super) const COLUMNS: [&str; 19] = [
     "logins_ended",
     "moved_until",
     "stale",
+    "operator",
 ];
 
 /// Inserts a record. The values are in the order of [`COLUMNS`].
@@ -87,6 +88,7 @@ impl<'c> Journal<'c> {
             &put.logins_ended.then_some(1),
             moved_until,
             &put.is_stale.then_some(1),
+            &received.operator.as_ref().map(|operator| operator.as_str()),
         ];
         self.insert.execute(values.as_slice())?;
         Ok(())
@@ -118,6 +120,7 @@ impl<'c> Journal<'c> {
             &put.logins_ended.then_some(1),
             &record.moved_until,
             &put.is_stale.then_some(1),
+            &record.operator,
         ];
         self.insert.execute(values.as_slice())?;
         Ok(())
@@ -288,6 +291,7 @@ fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
         fields: String::new(),
         reply: row.get("reply")?,
         moved_until: row.get("moved_until")?,
+        operator: row.get("operator")?,
         put: Recorded {
             credential,
             session: read_session(row, at("session_sha256")?)?,

@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::reader::Reader;
-use super::{login_records, sharing};
+use super::{login_records, operators, sharing};
 use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::store::{Fault, LoggedOut, Seen, Spent};
@@ -163,6 +163,7 @@ pub(super) fn forget(conn: &Connection, spent: Spent, most: usize) -> Result<boo
     }
     gone += login_records::prune(conn, spent.recorded, most)?;
     gone += sharing::forget(conn, spent.used, most)?;
+    gone += operators::forget_sessions(conn, spent.now, most)?;
     Ok(!merged.is_empty() || gone > 0)
 }
 

@@ -25,6 +25,7 @@ mod members;
 pub(super) mod migration;
 mod names;
 mod open;
+mod operators;
 mod own_file;
 #[cfg(test)]
 mod plans;

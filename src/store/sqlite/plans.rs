@@ -41,7 +41,7 @@ fn one_line(sql: &str) -> String {
 
 /// Sources of rows that stay small: constants, parts of a query that a plan shows apart, and tables
 /// of one row or of a bounded number.
-const SMALL: [&str; 16] = [
+const SMALL: [&str; 18] = [
     "CONSTANT",
     "(subquery-1)",
     "former_site",
@@ -56,6 +56,8 @@ const SMALL: [&str; 16] = [
     "journal_conversion",
     "journal_shape",
     "login_epoch",
+    "operator",
+    "operator_session",
     "seal_key",
     "wal_mark",
 ];

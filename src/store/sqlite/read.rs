@@ -10,6 +10,7 @@ use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
 use crate::login_record::StoredLogin;
 use crate::member::{Former, Member};
+use crate::operator::{Operator, OperatorName, TokenDigest};
 use crate::password::{KeyId, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
@@ -173,6 +174,18 @@ impl Read for Reader {
 
     fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
         self.select_pending(most)
+    }
+
+    fn operators(&self) -> Result<Vec<Operator>, Fault> {
+        self.select_operators()
+    }
+
+    fn operator(&self, name: &OperatorName) -> Result<Option<Operator>, Fault> {
+        self.operator_named(name)
+    }
+
+    fn operator_session(&self, token: &TokenDigest, now: i64) -> Result<Option<Operator>, Fault> {
+        self.session_of(token, now)
     }
 
     fn seal_key(&self) -> Result<Option<KeyId>, Fault> {

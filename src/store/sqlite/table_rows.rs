@@ -7,7 +7,7 @@ use super::journal::page;
 use super::login_records::read_login_record;
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, read_former, read_here, read_key};
-use super::sharing;
+use super::{operators, sharing};
 use crate::identity::{Key, MemberId};
 use crate::login_record::StoredLogin;
 use crate::store::{
@@ -70,6 +70,7 @@ impl Sqlite<'_> {
             ),
             TableRow::MemberNetwork(row) => sharing::write_network(self.conn, row),
             TableRow::SharingBlock(row) => sharing::write_block(self.conn, row),
+            TableRow::Operator(row) => operators::add(self.conn, row).map(|_| ()),
         }
     }
 
@@ -276,6 +277,21 @@ impl Reader {
                     ),
                     after,
                     |row| sharing::read_block(row).map(TableRow::SharingBlock),
+                )
+            }
+            Table::Operators => {
+                let after = match after {
+                    Some(TableRow::Operator(row)) => row.name.as_str(),
+                    _ => "",
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT name, role, password_hash, created_at, changed_at FROM operator
+                         WHERE name > ?1 ORDER BY name LIMIT {PAGE_ROWS}"
+                    ),
+                    [after],
+                    |row| operators::read_operator(row).map(TableRow::Operator),
                 )
             }
         }

@@ -28,6 +28,7 @@ const UPGRADES: &[&str] = &[
     include_str!("upgrade_5.sql"),
     include_str!("upgrade_6.sql"),
     include_str!("upgrade_7.sql"),
+    include_str!("upgrade_8.sql"),
 ];
 
 /// The version that brought the mark of the WAL.

@@ -73,7 +73,7 @@ fn the_result_as_json_has_the_counts() {
         ("former_members", 0),
         ("journal_records", 2),
         ("newest_record", 2),
-        ("schema_version", 7),
+        ("schema_version", 8),
     ] {
         assert_eq!(json[name], value, "{name}: {json}");
     }

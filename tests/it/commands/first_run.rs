@@ -283,7 +283,7 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
     for (pragma, problem) in [
         (
             "user_version = 99",
-            "it has version 99, and this release supports versions up to 7; install the newer \
+            "it has version 99, and this release supports versions up to 8; install the newer \
              release again",
         ),
         ("application_id = 7", "it is a database of another program"),

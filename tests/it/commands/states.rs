@@ -144,7 +144,7 @@ fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
             Box::new(|| alter("PRAGMA user_version = 99")),
             format!(
                 "cannot use the database {at}: it has version 99, and this release supports \
-                 versions up to 7; install the newer release again"
+                 versions up to 8; install the newer release again"
             ),
         ),
     ];
@@ -210,7 +210,7 @@ fn a_database_of_an_earlier_release_is_left_to_serve() {
     fs::set_permissions(data.join("userman.db"), Permissions::from_mode(0o640)).unwrap();
     let before = files(&data);
     let said = format!(
-        "nats-userman: cannot use the database {}: it has version 1, older than this release's 7; \
+        "nats-userman: cannot use the database {}: it has version 1, older than this release's 8; \
          `nats-userman serve` upgrades it\n",
         data.join("userman.db").display()
     );

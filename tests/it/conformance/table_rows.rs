@@ -4,7 +4,8 @@ use nats_userman::action::Recorded;
 use nats_userman::block::{Block, LoginName, Target};
 use nats_userman::login_record::{LoginEvent, LoginRecord, LoginWay, StoredLogin};
 use nats_userman::member::{Credential, Former, Member, Reason};
-use nats_userman::password::{Seal, Stored};
+use nats_userman::operator::{Operator, OperatorName, Role};
+use nats_userman::password::{Hash, Seal, Stored};
 use nats_userman::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use nats_userman::store::{
     Fault, KnownId, KnownNetwork, Logout, LogoutBefore, Seen, StoredRecord, Table, TableRow,
@@ -35,6 +36,7 @@ fn record(id: i64, member: i64) -> StoredRecord {
         fields: format!("action=ADD&siteid=1&memberid={member}&username=m{member}&password=***"),
         reply: format!("OK|member {member} \"m{member}\" added to site 1"),
         moved_until: None,
+        operator: (id % 3 == 0).then(|| "anna".to_owned()),
         put: Recorded {
             credential: Some(Credential { stored: hash("first"), cryptpass: None }),
             is_stale: member % 2 == 0,
@@ -130,6 +132,13 @@ fn rows(table: Table) -> Vec<TableRow> {
             until: NOON + number,
             why: [SharingReason::Networks, SharingReason::AtOnce, SharingReason::Countries]
                 [usize::try_from(number).unwrap() % 3],
+        }),
+        Table::Operators => TableRow::Operator(Operator {
+            name: OperatorName::parse(&format!("op{number:06}")).unwrap(),
+            role: Role::ALL[usize::try_from(number).unwrap() % 2],
+            hash: Hash::from_text(format!("$argon2id$v=19$m=8,t=1,p=1${number}")),
+            created_at: NOON - number,
+            changed_at: NOON + number,
         }),
     };
     (0..MANY).map(row).collect()

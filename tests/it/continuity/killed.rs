@@ -54,7 +54,7 @@ fn an_upgrade_that_is_killed_at_any_moment_leaves_the_old_or_the_new_database() 
                 let what = format!("{release}: killed at {call} {step}");
                 let conn = look(&left.database());
                 let is_new = version(&conn) != was;
-                assert!(!is_new || version(&conn) == "7", "{what}: version {}", version(&conn));
+                assert!(!is_new || version(&conn) == "8", "{what}: version {}", version(&conn));
                 seen[usize::from(is_new)] += 1;
                 assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"], "{what}");
                 let mut expected = before.clone();

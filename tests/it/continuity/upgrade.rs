@@ -125,9 +125,9 @@ fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
     assert!(said.ends_with(&expected), "{said}");
     assert_eq!(version(&look(&left.database())), "2");
     let log = upgraded(&left.data(), &["--no-upgrade-copy"]);
-    assert!(log.contains("upgrading the database from version 2 to 7, without a copy"), "{log}");
+    assert!(log.contains("upgrading the database from version 2 to 8, without a copy"), "{log}");
     assert_eq!(copies(&left.data()), ["userman.db.v2.tmp"]);
-    assert_eq!(version(&look(&left.database())), "7");
+    assert_eq!(version(&look(&left.database())), "8");
 }
 
 /// Both figures in the message are in MiB. Free space is rounded down, needed space is rounded up.
@@ -194,19 +194,19 @@ fn a_disk_that_is_too_small_for_the_copy_is_found_before_anything_is_written() {
     };
     let size = mib(pages * 4096);
     let plan = format!(
-        "the next start upgrades the database from version 2 to 7, with a copy of {size} MiB, in \
+        "the next start upgrades the database from version 2 to 8, with a copy of {size} MiB, in \
          about a second: it needs up to {needed} MiB, and {} MiB are free",
         free >> 20
     );
     let (code, said) = check(&[]);
     assert!(code == Some(1) && said.contains(&format!("nats-userman: {plan}")), "{said}");
     let (code, said) = check(&["--no-upgrade-copy"]);
-    let without = "the next start upgrades the database from version 2 to 7, without a copy, in";
+    let without = "the next start upgrades the database from version 2 to 8, without a copy, in";
     assert!(code == Some(0) && said.contains(without), "{said}");
 
     std::fs::remove_file(&ballast).unwrap();
     let (code, said) = check(&[]);
-    let due = "the next start upgrades the database from version 2 to 7, with a copy of ";
+    let due = "the next start upgrades the database from version 2 to 8, with a copy of ";
     assert!(code == Some(0) && said.contains(due) && said.ends_with("configuration OK\n"));
     upgraded(&data, &[]);
     assert_eq!(copies(&data), ["userman.db.v2"]);
@@ -270,7 +270,7 @@ fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
     .unwrap();
     drop(conn);
     let log = upgraded(&data, &[]);
-    assert!(log.contains("upgrading the database from version 1 to 7; a copy"), "{log}");
+    assert!(log.contains("upgrading the database from version 1 to 8; a copy"), "{log}");
     assert_eq!(version(&look(&data.join("userman.db.v1"))), "1");
     assert_eq!(
         rows(&look(&database), "SELECT username, username_folded FROM member_auth"),

@@ -29,19 +29,19 @@ fn a_database_that_is_not_there_yet_or_is_older_is_told() {
     let patient = Patient::new();
     sql(&patient, "PRAGMA user_version = 4");
     let finding = patient.finding("database");
-    let beginning = "the next start upgrades the database from version 4 to 7, with a copy of ";
+    let beginning = "the next start upgrades the database from version 4 to 8, with a copy of ";
     assert!(finding.level == Level::Note && finding.found.starts_with(beginning), "{finding:?}");
     let remedy = "make a backup, then restart the service: docs/upgrade.md";
     assert_eq!(finding.remedy.as_deref(), Some(remedy));
     assert!(patient.findings("schema").is_empty());
     patient.expect_ok("pages", "no page of the database is damaged");
-    sql(&patient, "PRAGMA user_version = 8");
+    sql(&patient, "PRAGMA user_version = 9");
     patient.expect(
         "database",
         Level::Serious,
         &format!(
-            "cannot use the database {}: it has version 8, and this release supports versions up \
-             to 7; install the newer release again",
+            "cannot use the database {}: it has version 9, and this release supports versions up \
+             to 8; install the newer release again",
             patient.database().display()
         ),
         "do what the finding says",

@@ -22,7 +22,7 @@ fn the_command_prints_what_both_have_and_what_to_do_next() {
     let first = lines[0].split(" in ").next().unwrap();
     assert_eq!(first, format!("copied {from} to {to}"));
     let tables: Vec<&str> =
-        lines[1..12].iter().map(|line| line.split(", SHA-256 ").next().unwrap()).collect();
+        lines[1..13].iter().map(|line| line.split(", SHA-256 ").next().unwrap()).collect();
     assert_eq!(
         tables,
         [
@@ -37,10 +37,11 @@ fn the_command_prints_what_both_have_and_what_to_do_next() {
             "  login                  1 rows",
             "  sharing_network        1 rows",
             "  sharing_block          1 rows",
+            "  operator               1 rows",
         ]
     );
     assert_eq!(
-        lines[12..],
+        lines[13..],
         [
             format!("now set `database = \"{to}\"` in the configuration, and start the service"),
             format!(
@@ -61,7 +62,7 @@ fn the_command_prints_what_both_have_and_what_to_do_next() {
         text.lines().filter_map(hash).collect()
     };
     assert_eq!(hashes(&ran.out), hashes(&printed));
-    assert_eq!(hashes(&ran.out).len(), 11);
+    assert_eq!(hashes(&ran.out).len(), 12);
     assert!(!format!("{ran:?}{printed}").contains(maria.password()));
 }
 

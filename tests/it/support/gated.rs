@@ -10,6 +10,7 @@ use nats_userman::epoch::Epoch;
 use nats_userman::identity::{Key, MemberId, SessionHash, SiteId, Username};
 use nats_userman::login_record::StoredLogin;
 use nats_userman::member::{Former, Member};
+use nats_userman::operator::{Operator, OperatorName, TokenDigest};
 use nats_userman::password::{KeyId, Stored};
 use nats_userman::shared_use::{MemberNetwork, SharingBlock};
 use nats_userman::store::{
@@ -238,6 +239,18 @@ impl Read for GatedReader {
 
     fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
         self.inner.pending(most)
+    }
+
+    fn operators(&self) -> Result<Vec<Operator>, Fault> {
+        self.inner.operators()
+    }
+
+    fn operator(&self, name: &OperatorName) -> Result<Option<Operator>, Fault> {
+        self.inner.operator(name)
+    }
+
+    fn operator_session(&self, token: &TokenDigest, now: i64) -> Result<Option<Operator>, Fault> {
+        self.inner.operator_session(token, now)
     }
 
     fn seal_key(&self) -> Result<Option<KeyId>, Fault> {

@@ -16,6 +16,7 @@ use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::journal::Record;
 use crate::login_record::{LoginEvent, LoginRecord, LoginWay, StoredLogin};
+use crate::operator::{Operator, OperatorName, OperatorSession, PasswordDigest, Role, TokenDigest};
 use crate::password::{Hash, Stored, Vault};
 use crate::reply::Reply;
 use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
@@ -171,6 +172,16 @@ fn note_all(engine: &mut dyn Engine) {
     let shared =
         SharingBlock { key: key(71), since: NOON, until: NOON + 60, why: SharingReason::Networks };
     notes.extend([Note::Login(login_record()), Note::Shared(shared)]);
+    notes.extend([
+        Note::OperatorLogin(OperatorSession {
+            token: TokenDigest([1; 32]),
+            name: operator().name,
+            password: PasswordDigest::of(&operator().hash),
+            began_at: NOON,
+            ends_at: NOON + 5_000,
+        }),
+        Note::OperatorLogout(TokenDigest([2; 32])),
+    ]);
     // More networks of a member than are kept.
     notes.extend((0..66).map(|number| {
         Note::Network(MemberNetwork { network: format!("198.51.{number}.0/24"), ..used.clone() })
@@ -192,6 +203,12 @@ fn note_all(engine: &mut dyn Engine) {
         Note::Known(KnownNetwork { id, day: 20_000 })
     }));
     commit(engine, |engine| notes.iter().try_for_each(|note| engine.note(note, NOON + 1_000)));
+    commit(engine, |engine| {
+        engine.add_operator(&operator())?;
+        let other = OperatorName::parse("other").unwrap();
+        engine.set_operator_password(&other, &operator().hash, NOON)?;
+        engine.remove_operator(&other).map(|_| ())
+    });
     commit(engine, |engine| {
         engine.lift(&name)?;
         engine.keep_blocks(&[block])?;
@@ -233,6 +250,16 @@ fn forget(engine: &mut dyn Engine) {
         engine.forget_notes(&person()).map(|_| ())
     });
     assert_eq!(engine.clear_deleted().unwrap(), Residue::Nothing);
+}
+
+fn operator() -> Operator {
+    Operator {
+        name: OperatorName::parse("anna").unwrap(),
+        role: Role::Admin,
+        hash: Hash::from_text("$argon2id$v=19$m=8,t=1,p=1$b25lb25l$b25lb25lb25l".into()),
+        created_at: NOON,
+        changed_at: NOON,
+    }
 }
 
 fn login_record() -> LoginRecord {
@@ -303,6 +330,8 @@ fn read(reader: &dyn Read) -> Result<(), Fault> {
     reader.backlog()?;
     reader.pending(10)?;
     reader.seal_key()?;
+    reader.operators()?;
+    assert!(reader.operator_session(&TokenDigest([1; 32]), now)?.is_some());
     reader.copy_size()?;
     reader.count_rows()?;
     reader.folding_version()?;
