@@ -81,6 +81,7 @@ impl JournalCommand {
             )?,
             since: moment("--since", &self.since)?,
             until: moment("--until", &self.until)?,
+            ..JournalFilter::default()
         })
     }
 }

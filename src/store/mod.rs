@@ -47,10 +47,10 @@ pub use reads::{ReadError, ReadSource, Reads};
 use records::LOGIN_RECORDS_MAX;
 pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, FindBy, Forms, FormsCursor,
-    FormsPage, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
-    LongRead, NETWORKS_OF_A_MEMBER_MAX, NamedLogins, Note, Outcome, Pending, ProvisionalRow,
-    Rehashed, Seen, SharedKey, SharedSetting, Spent, StoredRecord, TakenOver, Unfolded,
-    UnreadableRecord,
+    FormsPage, Hardened, JournalFilter, JournalSpan, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut,
+    LoginRow, LongRead, NETWORKS_OF_A_MEMBER_MAX, NamedLogins, Note, Outcome, Pending,
+    ProvisionalRow, Rehashed, Seen, SharedKey, SharedSetting, Spent, StoredRecord, TakenOver,
+    Unfolded, UnreadableRecord,
 };
 pub use table_row::{Logout, LogoutBefore, Table, TableRow};
 pub use upgrade_plan::UpgradePlan;

@@ -72,6 +72,30 @@ pub fn each_record_or_unreadable<E: From<Fault>>(
     }
 }
 
+/// The number of the first journal record from this time on, unix seconds; `None` if there is none.
+/// The times of records rise with their numbers, except where the clock was set back or where two
+/// receivers have clocks that differ: near such a record the number is about right.
+///
+/// # Errors
+///
+/// If the database cannot be read.
+pub fn number_from(read: &dyn Read, time: i64) -> Result<Option<i64>, Fault> {
+    let Some((newest, newest_at)) = read.newest_record()? else { return Ok(None) };
+    if newest_at < time {
+        return Ok(None);
+    }
+    // The first record from `high` on is not before `time`.
+    let (mut low, mut high) = (0, newest);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match read.record_from(middle)? {
+            Some((_, at)) if at < time => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(read.record_from(low)?.map(|(id, _)| id))
+}
+
 /// The blocks that are in force at `now`, in no order, each with whether a member has the name now.
 /// A database may have hundreds of thousands.
 ///

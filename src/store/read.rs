@@ -8,7 +8,7 @@ use std::path::Path;
 use super::copy::{Copied, CopyError, CopyWatch};
 use super::records::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, FindBy, FormsCursor, FormsPage,
-    JournalFilter, KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
+    JournalFilter, JournalSpan, KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
     UnreadableRecord,
 };
 use super::{Fault, Person, Table, TableRow, Traces, View, Wanted};
@@ -157,6 +157,17 @@ pub trait Read: fmt::Debug + Send {
         after: i64,
         newest: i64,
     ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault>;
+
+    /// The journal records of a part of the journal, the newest first or last. A record that cannot
+    /// be read does not hide the others.
+    fn journal_span(
+        &self,
+        filter: &JournalFilter,
+        span: JournalSpan,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault>;
+
+    /// Number and time of the first journal record with this number or a higher one.
+    fn record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault>;
 
     /// Number and time of the newest journal record.
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault>;

@@ -254,6 +254,23 @@ pub struct JournalFilter {
     pub since: Option<i64>,
     /// Before, unix seconds.
     pub until: Option<i64>,
+    /// This source: `nats`, `operator` or `replay`.
+    pub source: Option<String>,
+    /// This text anywhere in the reply, in any case of ASCII letters.
+    pub text: Option<String>,
+}
+
+/// A part of the journal, and how it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalSpan {
+    /// Only records with higher numbers.
+    pub after: i64,
+    /// Only records with numbers up to this one.
+    pub newest: i64,
+    /// The most records.
+    pub most: u32,
+    /// Whether the newest record comes first.
+    pub newest_first: bool,
 }
 
 /// Counts of members by the form of their stored password.

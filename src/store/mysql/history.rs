@@ -11,7 +11,9 @@ use crate::member::Credential;
 use crate::password::{Seal, Stored};
 use crate::store::columns::place;
 use crate::store::shaped::restored;
-use crate::store::{Fault, JournalFilter, Pending, StoredRecord, UnreadableRecord, if_readable};
+use crate::store::{
+    Fault, JournalFilter, JournalSpan, Pending, StoredRecord, UnreadableRecord, if_readable,
+};
 use crate::unicode::folded;
 
 /// The columns of a record, in the order in which they are read.
@@ -31,26 +33,38 @@ impl Reader {
     pub(super) fn page_of_records(
         &self,
         filter: &JournalFilter,
-        mut after: i64,
+        after: i64,
         newest: i64,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        let span = JournalSpan { after, newest, most: PAGE_ROWS, newest_first: false };
+        self.span_of_records(filter, span)
+    }
+
+    /// See [`crate::store::Read::journal_span`].
+    pub(super) fn span_of_records(
+        &self,
+        filter: &JournalFilter,
+        mut span: JournalSpan,
     ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
         // A username is compared in its folded form, which the server cannot compute: the records
         // are selected here.
         let wanted = filter.username.as_deref().map(folded);
+        let (mut page, mut bytes) = (Vec::new(), 0);
         loop {
-            let (sql, values) = select_page(filter, after, newest);
+            let (sql, values) = select_page(filter, span);
             let rows = self.with(|connection| connection.rows_of_text(&sql, values))?;
             if rows.is_empty() {
-                return Ok(Vec::new());
+                return Ok(page);
             }
-            let mut page = Vec::new();
-            let mut bytes = 0;
             for mut row in rows {
-                if bytes >= PAGE_BYTES {
-                    break;
+                if bytes >= PAGE_BYTES || page.len() >= span.most as usize {
+                    return Ok(page);
                 }
                 let id: i64 = get(&mut row, const { at("id") })?;
-                after = id;
+                match span.newest_first {
+                    true => span.newest = id - 1,
+                    false => span.after = id,
+                }
                 if let Some(wanted) = &wanted {
                     let name: Option<String> =
                         row.get_opt(const { at("username") }).and_then(Result::ok).flatten();
@@ -66,10 +80,19 @@ impl Reader {
                     Err(fault) => Err(UnreadableRecord { id, fault }),
                 });
             }
-            if !page.is_empty() {
+            // A caller who reads backwards asked for so many records, and not for a page.
+            let is_enough = !span.newest_first || page.len() >= span.most as usize;
+            if wanted.is_none() || (is_enough && !page.is_empty()) {
                 return Ok(page);
             }
         }
+    }
+
+    /// See [`crate::store::Read::record_from`].
+    pub(super) fn first_record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault> {
+        let first = "SELECT id, at FROM journal WHERE id >= ? ORDER BY id LIMIT 1";
+        let found = self.first(first, vec![id.into()])?;
+        found.map(|mut row| Ok((get(&mut row, 0)?, get(&mut row, 1)?))).transpose()
     }
 
     /// Number and time of the newest record.
@@ -125,8 +148,10 @@ impl Reader {
 }
 
 /// Contains only the conditions of the filter, so that each filter gets a suitable query plan.
-fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<Value>) {
-    let JournalFilter { site, member, username: _, action, word, since, until } = filter;
+fn select_page(filter: &JournalFilter, span: JournalSpan) -> (String, Vec<Value>) {
+    let JournalFilter { site, member, username: _, action, word, since, until, source, text: part } =
+        filter;
+    let JournalSpan { after, newest, most, newest_first } = span;
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     let mut when = |condition: &'static str, value: Option<Value>| {
         if let Some(value) = value {
@@ -148,6 +173,8 @@ fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<
     let text = |text: &String| Value::Bytes(text.as_bytes().to_vec());
     when("action = ?", action.as_ref().map(text));
     when("SUBSTRING_INDEX(reply, '|', 1) = ?", word.as_ref().map(text));
+    when("source = ?", source.as_ref().map(text));
+    when("LOCATE(?, LOWER(reply)) > 0", part.as_ref().map(|part| text(&part.to_ascii_lowercase())));
     when("at >= ?", since.map(Value::Int));
     when("at < ?", until.map(Value::Int));
     when("journal.id > ?", Some(Value::Int(after)));
@@ -163,9 +190,10 @@ fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<
         "SELECT {} FROM journal LEFT JOIN journal_shape
              ON journal_shape.id = IF(journal.fields LIKE '~%',
                  CAST(SUBSTRING_INDEX(SUBSTRING(journal.fields, 2, 20), '&', 1) AS SIGNED), NULL)
-         WHERE {} ORDER BY journal.id LIMIT {PAGE_ROWS}",
+         WHERE {} ORDER BY journal.id {} LIMIT {most}",
         columns.join(", "),
-        conditions.join(" AND ")
+        conditions.join(" AND "),
+        if newest_first { "DESC" } else { "ASC" }
     );
     (sql, values)
 }

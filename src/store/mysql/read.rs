@@ -23,9 +23,9 @@ use crate::password::{KeyId, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
-    FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Person,
-    Read, StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View, Wanted,
-    if_readable, standing_at,
+    FindBy, FormsCursor, FormsPage, JournalFilter, JournalSpan, KnownId, LoginRow, NamedLogins,
+    Pending, Person, Read, StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View,
+    Wanted, if_readable, standing_at,
 };
 
 static HERE: LazyLock<String> = LazyLock::new(|| {
@@ -410,6 +410,18 @@ impl Read for Reader {
         newest: i64,
     ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
         self.page_of_records(filter, after, newest)
+    }
+
+    fn journal_span(
+        &self,
+        filter: &JournalFilter,
+        span: JournalSpan,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        self.span_of_records(filter, span)
+    }
+
+    fn record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault> {
+        self.first_record_from(id)
     }
 
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {

@@ -11,7 +11,9 @@ use crate::journal::Record;
 use crate::journal::shape::Columns;
 use crate::member::Credential;
 use crate::store::shaped::restored;
-use crate::store::{Fault, JournalFilter, StoredRecord, UnreadableRecord, if_readable};
+use crate::store::{
+    Fault, JournalFilter, JournalSpan, StoredRecord, UnreadableRecord, if_readable,
+};
 use crate::unicode::folded;
 
 /// A page of long records ends earlier, with the record that reaches this many bytes of fields.
@@ -159,6 +161,23 @@ impl Reader {
         page(&self.conn, filter, after, newest)
     }
 
+    /// See [`crate::store::Read::journal_span`].
+    pub(super) fn journal_span(
+        &self,
+        filter: &JournalFilter,
+        part: JournalSpan,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        span(&self.conn, filter, part)
+    }
+
+    /// See [`crate::store::Read::record_from`].
+    pub(super) fn record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault> {
+        let mut first = self
+            .conn
+            .prepare_cached("SELECT id, at FROM journal WHERE id >= ?1 ORDER BY id LIMIT 1")?;
+        Ok(first.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
     /// Number and time of the newest journal record, if there is one.
     ///
     /// # Errors
@@ -196,7 +215,17 @@ pub(super) fn page(
     after: i64,
     newest: i64,
 ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
-    let (sql, values) = select_page(filter, after, newest);
+    let part = JournalSpan { after, newest, most: PAGE_ROWS, newest_first: false };
+    span(conn, filter, part)
+}
+
+/// At most [`PAGE_BYTES`], unless one record is longer.
+fn span(
+    conn: &Connection,
+    filter: &JournalFilter,
+    span: JournalSpan,
+) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+    let (sql, values) = select_page(filter, span);
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let (mut page, mut bytes) = (Vec::new(), 0);
@@ -231,8 +260,10 @@ const OF_MEMBER_ON_ANY_SITE: &str = "journal.id IN (
      )";
 
 /// Contains only the conditions of the filter, so that each filter gets a suitable query plan.
-fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<Value>) {
-    let JournalFilter { site, member, username, action, word, since, until } = filter;
+fn select_page(filter: &JournalFilter, span: JournalSpan) -> (String, Vec<Value>) {
+    let JournalFilter { site, member, username, action, word, since, until, source, text: part } =
+        filter;
+    let JournalSpan { after, newest, most, newest_first } = span;
     let text = |text: &String| Value::Text(text.clone());
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     let mut when = |condition: &'static str, value: Option<Value>| {
@@ -254,6 +285,9 @@ fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<
     when("folded(username) = ?", username.as_deref().map(|name| Value::Text(folded(name))));
     when("action = ?", action.as_ref().map(text));
     when("reply LIKE ? || '|%'", word.as_ref().map(text));
+    when("source = ?", source.as_ref().map(text));
+    let part = part.as_ref().map(|part| Value::Text(part.to_ascii_lowercase()));
+    when("instr(lower(reply), ?) > 0", part);
     when("at >= ?", since.map(Value::Integer));
     when("at < ?", until.map(Value::Integer));
     when("journal.id > ?", Some(Value::Integer(after)));
@@ -262,9 +296,10 @@ fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<
     let sql = format!(
         "SELECT {}, journal_shape.names
          FROM journal {index} LEFT JOIN journal_shape ON {IS_SHAPE}
-         WHERE {} ORDER BY journal.id LIMIT {PAGE_ROWS}",
+         WHERE {} ORDER BY journal.id {} LIMIT {most}",
         columns.join(", "),
-        conditions.join(" AND ")
+        conditions.join(" AND "),
+        if newest_first { "DESC" } else { "ASC" }
     );
     (sql, values)
 }
@@ -351,18 +386,27 @@ mod tests {
             (filter(None, None, None), Some("journal")),
             (filter(Some(1), None, None), Some("journal")),
         ] {
-            let (sql, values) = select_page(&filter, 5, 900);
-            let mut plan = reader.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let plan: Vec<String> = plan
-                .query_map(params_from_iter(values), |row| row.get("detail"))
-                .unwrap()
-                .collect::<Result<_, _>>()
-                .unwrap();
-            let is_by_id = |line: &String| {
-                line.starts_with("SEARCH journal USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)")
-            };
-            assert_eq!(plan.iter().any(is_by_id), scan.is_some(), "{filter:?}: {plan:#?}");
-            assert!(!plan.iter().any(|line| line.starts_with("SCAN journal")), "{plan:#?}");
+            for newest_first in [false, true] {
+                let span = JournalSpan { after: 5, newest: 900, most: 50, newest_first };
+                let (sql, values) = select_page(&filter, span);
+                let mut plan = reader.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                let plan: Vec<String> = plan
+                    .query_map(params_from_iter(values), |row| row.get("detail"))
+                    .unwrap()
+                    .collect::<Result<_, _>>()
+                    .unwrap();
+                let is_by_id = |line: &String| {
+                    line.starts_with(
+                        "SEARCH journal USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+                    )
+                };
+                assert_eq!(plan.iter().any(is_by_id), scan.is_some(), "{filter:?}: {plan:#?}");
+                assert!(!plan.iter().any(|line| line.starts_with("SCAN journal")), "{plan:#?}");
+                let sorts = plan.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY"));
+                // Those of one member on any site are few.
+                let is_sorted = filter.site.is_none() && filter.member.is_some();
+                assert!(is_sorted || !sorts, "{filter:?}: {plan:#?}");
+            }
         }
     }
 }

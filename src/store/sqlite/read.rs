@@ -15,9 +15,9 @@ use crate::password::{KeyId, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
-    FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Person,
-    Read, StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View, Wanted,
-    standing_at,
+    FindBy, FormsCursor, FormsPage, JournalFilter, JournalSpan, KnownId, LoginRow, NamedLogins,
+    Pending, Person, Read, StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View,
+    Wanted, standing_at,
 };
 
 impl Read for Reader {
@@ -154,6 +154,18 @@ impl Read for Reader {
         newest: i64,
     ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
         Reader::journal_page(self, filter, after, newest)
+    }
+
+    fn journal_span(
+        &self,
+        filter: &JournalFilter,
+        span: JournalSpan,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        Reader::journal_span(self, filter, span)
+    }
+
+    fn record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault> {
+        Reader::record_from(self, id)
     }
 
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {

@@ -6,7 +6,7 @@ use nats_userman::member::{Credential, Member};
 use nats_userman::password::{Password, Seal, Stored, Vault};
 use nats_userman::reply::Reply;
 use nats_userman::store::{
-    Engine, Fault, Hardened, JournalFilter, Outcome, Rehashed, StoredRecord, pages,
+    Engine, Fault, Hardened, JournalFilter, JournalSpan, Outcome, Rehashed, StoredRecord, pages,
 };
 
 use super::{Database, hash, key, member, ok, on_every_engine, received, record, save};
@@ -67,7 +67,7 @@ fn each_filter_of_the_journal_takes_what_it_says() {
         let filter = JournalFilter::default;
         let text = |text: &str| Some(text.to_owned());
         type Takes = fn(i64) -> bool;
-        let cases: [(JournalFilter, Takes); 8] = [
+        let cases: [(JournalFilter, Takes); 11] = [
             (JournalFilter { site: Some(2), ..filter() }, |second| second % 2 == 1),
             (JournalFilter { member: Some(72), ..filter() }, |second| second % 3 == 1),
             (JournalFilter { site: Some(1), member: Some(72), ..filter() }, |second| {
@@ -80,6 +80,9 @@ fn each_filter_of_the_journal_takes_what_it_says() {
             (JournalFilter { word: text("ERROR"), ..filter() }, |second| second % 7 == 0),
             (JournalFilter { since: Some(NOON + 1_990), ..filter() }, |second| second >= 1_990),
             (JournalFilter { until: Some(NOON + 3), ..filter() }, |second| second < 3),
+            (JournalFilter { source: text("nats"), ..filter() }, |_| true),
+            (JournalFilter { source: text("operator"), ..filter() }, |_| false),
+            (JournalFilter { text: text("|NO"), ..filter() }, |second| second % 7 == 0),
         ];
         for (filter, takes) in cases {
             let found: Vec<i64> =
@@ -87,6 +90,50 @@ fn each_filter_of_the_journal_takes_what_it_says() {
             let expected: Vec<i64> = (0..RECORDS).filter(|&second| takes(second)).collect();
             assert_eq!(found, expected, "{filter:?}");
         }
+    });
+}
+
+#[test]
+fn the_journal_is_read_from_the_newest_record_on_within_bounds_of_numbers_and_count() {
+    on_every_engine(|database| {
+        fill(database);
+        let all = records(database, &JournalFilter::default());
+        let id = |second: usize| all[second].id;
+        let reader = database.read();
+        let read = |filter: &JournalFilter, after, newest, most| {
+            let span = JournalSpan { after, newest, most, newest_first: true };
+            let found = reader.journal_span(filter, span).unwrap();
+            found.into_iter().map(|record| record.unwrap().at - NOON).collect::<Vec<_>>()
+        };
+        let filter = JournalFilter::default();
+        assert_eq!(read(&filter, 0, i64::MAX, 3), [2_000, 1_999, 1_998]);
+        assert_eq!(read(&filter, id(1_990), id(1_992), 9), [1_992, 1_991]);
+        let errors = JournalFilter { word: Some("ERROR".into()), ..filter.clone() };
+        assert_eq!(read(&errors, id(1_980), i64::MAX, 9), [1_995, 1_988, 1_981]);
+        assert_eq!(read(&errors, id(1_988), id(1_994), 9), [0; 0]);
+        let of_one = JournalFilter { site: Some(1), member: Some(72), ..filter.clone() };
+        assert_eq!(read(&of_one, 0, id(1_990), 3), [1_990, 1_984, 1_978]);
+        let on_any_site = JournalFilter { member: Some(72), ..filter.clone() };
+        assert_eq!(read(&on_any_site, 0, id(1_990), 3), [1_990, 1_987, 1_984]);
+        let called = JournalFilter { username: Some("nAME73".into()), ..filter };
+        assert_eq!(read(&called, id(1_970), id(1_986), 9), [1_985, 1_982, 1_979, 1_976, 1_973]);
+        assert_eq!(reader.record_from(id(7)).unwrap(), Some((id(7), NOON + 7)));
+        assert_eq!(reader.record_from(id(2_000) + 1).unwrap(), None);
+    });
+}
+
+#[test]
+fn the_number_of_the_first_record_from_a_time_on_is_found_without_an_index() {
+    on_every_engine(|database| {
+        let reader = database.read();
+        assert_eq!(pages::number_from(&*reader, NOON).unwrap(), None);
+        fill(database);
+        let all = records(database, &JournalFilter::default());
+        for (time, second) in [(0, 0), (NOON, 0), (NOON + 777, 777), (NOON + 2_000, 2_000)] {
+            let found = pages::number_from(&*reader, time).unwrap();
+            assert_eq!(found, Some(all[second].id), "{time}");
+        }
+        assert_eq!(pages::number_from(&*reader, NOON + 2_001).unwrap(), None);
     });
 }
 

@@ -15,9 +15,9 @@ use nats_userman::password::{KeyId, Stored};
 use nats_userman::shared_use::{MemberNetwork, SharingBlock};
 use nats_userman::store::{
     BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch,
-    CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, Location,
-    LoginRow, NamedLogins, Pending, Person, Read, StoredRecord, Table, TableRow, Traces, Unfolded,
-    UnreadableRecord, View, Wanted, open_reader,
+    CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, JournalFilter, JournalSpan, KnownId,
+    Location, LoginRow, NamedLogins, Pending, Person, Read, StoredRecord, Table, TableRow, Traces,
+    Unfolded, UnreadableRecord, View, Wanted, open_reader,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -219,6 +219,18 @@ impl Read for GatedReader {
         newest: i64,
     ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
         self.inner.journal_page(filter, after, newest)
+    }
+
+    fn journal_span(
+        &self,
+        filter: &JournalFilter,
+        span: JournalSpan,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        self.inner.journal_span(filter, span)
+    }
+
+    fn record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault> {
+        self.inner.record_from(id)
     }
 
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {

@@ -21,10 +21,10 @@ use crate::password::{Hash, Stored, Vault};
 use crate::reply::Reply;
 use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use crate::store::{
-    CookieLogin, CopyWatch, Engine, Fault, FindBy, Hardened, JournalFilter, KnownId, KnownNetwork,
-    LoggedOut, Logout, LogoutBefore, Note, Person, Read, Rehashed, Residue, Seen, Spent, Table,
-    TableRow, View, Wanted, check_content, check_copy, check_whole, diagnose, open_for_copy,
-    open_reader, state_of, with_engine,
+    CookieLogin, CopyWatch, Engine, Fault, FindBy, Hardened, JournalFilter, JournalSpan, KnownId,
+    KnownNetwork, LoggedOut, Logout, LogoutBefore, Note, Person, Read, Rehashed, Residue, Seen,
+    Spent, Table, TableRow, View, Wanted, check_content, check_copy, check_whole, diagnose,
+    open_for_copy, open_reader, state_of, with_engine,
 };
 
 fn key(member: i64) -> Key {
@@ -323,7 +323,12 @@ fn read(reader: &dyn Read) -> Result<(), Fault> {
     reader.forms_page(forms.next, now)?;
     for filter in filters() {
         reader.journal_page(&filter, 5, 900)?;
+        for newest_first in [false, true] {
+            let span = JournalSpan { after: 5, newest: 900, most: 50, newest_first };
+            reader.journal_span(&filter, span)?;
+        }
     }
+    reader.record_from(5)?;
     reader.newest_record()?;
     reader.last_seen(now)?;
     reader.is_unused()?;
@@ -371,6 +376,8 @@ fn filters() -> Vec<JournalFilter> {
                 word: has(4).map(|()| "OK".into()),
                 since: has(5).map(|()| NOON),
                 until: has(6).map(|()| NOON),
+                source: has(1).map(|()| "nats".into()),
+                text: has(4).map(|()| "added".into()),
             }
         })
         .collect()
