@@ -9,6 +9,7 @@ mod current;
 mod database_state;
 mod diagnosis;
 mod fault;
+mod found;
 mod lapse;
 mod location;
 pub mod mysql;
@@ -33,6 +34,7 @@ pub use diagnosis::{
     SeenCaller,
 };
 pub use fault::{Cause, Fault, Replacement, if_readable};
+pub use found::{FoundMember, FoundState, SearchBy};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
     Fingerprint, Location, begin_migration, check_access, check_content, check_content_within,

@@ -11,8 +11,9 @@ use super::records::{
     JournalFilter, JournalSpan, KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
     UnreadableRecord,
 };
-use super::{Fault, Person, Table, TableRow, Traces, View, Wanted};
+use super::{Fault, FoundMember, Person, SearchBy, Table, TableRow, Traces, View, Wanted};
 use crate::action::Standing;
+use crate::block::{Block, LoginName};
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
 use crate::login_record::StoredLogin;
@@ -108,7 +109,20 @@ pub trait Read: fmt::Debug + Send {
     fn count_blocks(&self) -> Result<usize, Fault>;
 
     /// The last records of logins of this member, the newest first, at most `most`.
-    fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault>;
+    fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
+        self.logins_before(key, i64::MAX, most)
+    }
+
+    /// The records of logins of this member with numbers below `before`, the newest first, at most
+    /// `most`.
+    fn logins_before(&self, key: Key, before: i64, most: u32) -> Result<Vec<StoredLogin>, Fault>;
+
+    /// The blocks of this name that end after `now`, of the name alone and of pairs with a network.
+    fn blocks_of(&self, name: &LoginName, now: i64) -> Result<Vec<Block>, Fault>;
+
+    /// The block of all logins from this network, as a record of logins has it, if it ends after
+    /// `now`.
+    fn block_of_network(&self, network: &str, now: i64) -> Result<Option<Block>, Fault>;
 
     /// What is stored of a person apart from rows, records of the memberid, logins and networks.
     fn traces_of(&self, person: &Person) -> Result<Traces, Fault>;
@@ -129,6 +143,26 @@ pub trait Read: fmt::Debug + Send {
     /// The keys of members and former members, at most `most`, by site and memberid. A member whose
     /// expiry is reached counts.
     fn find(&self, by: FindBy<'_>, most: u32) -> Result<Vec<Key>, Fault>;
+
+    /// The members and former members whose name or address begins so, of one site or of all, at
+    /// most `most`, by folded name, site and memberid. A search by address is fast only with the
+    /// index of [`super::Engine::index_emails`].
+    fn search(
+        &self,
+        by: SearchBy<'_>,
+        site: Option<SiteId>,
+        now: i64,
+        most: u32,
+    ) -> Result<Vec<FoundMember>, Fault>;
+
+    /// The journal records of a member with numbers below `before`, the newest first, at most
+    /// `most`. A record that cannot be read does not hide the others.
+    fn last_records(
+        &self,
+        key: Key,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault>;
 
     /// A page of members by site and memberid, of one site or of all. Empty after the last.
     fn members_page(

@@ -8,6 +8,7 @@ mod members;
 mod operators;
 mod reading;
 mod round_trips;
+mod searching;
 mod table_rows;
 mod transactions;
 mod visitors;

@@ -1,9 +1,11 @@
 //! The table `journal`, as it is read.
 
+use std::sync::LazyLock;
+
 use mysql::{Row, Value};
 
 use super::reader::{PAGE_ROWS, Reader};
-use super::rows::{get, read_cryptpass, read_form, read_key, read_session};
+use super::rows::{get, key_values, read_cryptpass, read_form, read_key, read_session};
 use crate::action::Recorded;
 use crate::identity::Key;
 use crate::journal::shape::Columns;
@@ -28,7 +30,51 @@ const fn at(column: &str) -> usize {
     place(COLUMNS, column)
 }
 
+/// The numbers come from the index of the member alone, so that only the records of the page are
+/// read.
+static BEFORE: LazyLock<String> = LazyLock::new(|| {
+    let columns: Vec<_> = COLUMNS
+        .split(", ")
+        .map(|column| match column {
+            "names" => "journal_shape.names".to_owned(),
+            column => format!("journal.{column}"),
+        })
+        .collect();
+    format!(
+        "SELECT STRAIGHT_JOIN {} FROM
+             (SELECT id FROM journal WHERE siteid = ? AND memberid = ? AND id < ?
+              ORDER BY id DESC LIMIT ?) AS page
+         JOIN journal ON journal.id = page.id
+         LEFT JOIN journal_shape ON {IS_SHAPE} ORDER BY journal.id DESC",
+        columns.join(", ")
+    )
+});
+
+/// The condition by which a query joins the shape of a record.
+const IS_SHAPE: &str = "journal_shape.id = IF(journal.fields LIKE '~%',
+     CAST(SUBSTRING_INDEX(SUBSTRING(journal.fields, 2, 20), '&', 1) AS SIGNED), NULL)";
+
 impl Reader {
+    /// See [`crate::store::Read::last_records`].
+    pub(super) fn records_before(
+        &self,
+        key: Key,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        let mut values = key_values(key);
+        values.extend([before.into(), most.into()]);
+        let mut found = Vec::new();
+        for mut row in self.rows(&BEFORE, values)? {
+            let id: i64 = get(&mut row, const { at("id") })?;
+            found.push(match if_readable(read_record(&mut row, id))? {
+                Ok(record) => Ok(record),
+                Err(fault) => Err(UnreadableRecord { id, fault }),
+            });
+        }
+        Ok(found)
+    }
+
     /// See [`crate::store::Read::journal_page`].
     pub(super) fn page_of_records(
         &self,
@@ -188,8 +234,7 @@ fn select_page(filter: &JournalFilter, span: JournalSpan) -> (String, Vec<Value>
         .collect();
     let sql = format!(
         "SELECT {} FROM journal LEFT JOIN journal_shape
-             ON journal_shape.id = IF(journal.fields LIKE '~%',
-                 CAST(SUBSTRING_INDEX(SUBSTRING(journal.fields, 2, 20), '&', 1) AS SIGNED), NULL)
+             ON {IS_SHAPE}
          WHERE {} ORDER BY journal.id {} LIMIT {most}",
         columns.join(", "),
         conditions.join(" AND "),

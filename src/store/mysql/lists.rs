@@ -125,6 +125,37 @@ impl Reader {
         Ok(page)
     }
 
+    /// See [`crate::store::Read::blocks_of`]. The table has no index of names, and is small.
+    pub(super) fn blocks_of_name(&self, name: &LoginName, now: i64) -> Result<Vec<Block>, Fault> {
+        let rows = self.rows(
+            "SELECT kind, network, since, until FROM block WHERE username = ? AND until > ?",
+            vec![Value::Bytes(name.as_str().as_bytes().to_vec()), now.into()],
+        )?;
+        let mut found = Vec::new();
+        for mut row in rows {
+            let (kind, network): (String, String) = (get(&mut row, 0)?, get(&mut row, 1)?);
+            let target = BlockKind::parse(&kind).and_then(|kind| {
+                Target::from_parts(kind, Some(name.clone()), Network::parse(&network))
+            });
+            let (since, until) = (get(&mut row, 2)?, get(&mut row, 3)?);
+            found.extend(target.map(|target| Block { target, since, until }));
+        }
+        Ok(found)
+    }
+
+    /// See [`crate::store::Read::block_of_network`].
+    pub(super) fn network_block(&self, network: &str, now: i64) -> Result<Option<Block>, Fault> {
+        let Some(parsed) = Network::parse(network) else { return Ok(None) };
+        let found = self.first(
+            "SELECT since, until FROM block
+             WHERE kind = 'network' AND network = ? AND username = '' AND until > ?",
+            vec![network.into(), now.into()],
+        )?;
+        let Some(mut row) = found else { return Ok(None) };
+        let (since, until) = (get(&mut row, 0)?, get(&mut row, 1)?);
+        Ok(Some(Block { target: Target::Network(parsed), since, until }))
+    }
+
     pub(super) fn select_blocks(
         &self,
         after: Option<&BlockCursor>,

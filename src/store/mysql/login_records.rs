@@ -74,13 +74,18 @@ pub(super) fn read_login_record(row: &mut Row) -> Result<StoredLogin, Fault> {
 }
 
 impl Reader {
-    /// See [`crate::store::Read::last_logins`].
-    pub(super) fn logins_of(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
+    /// See [`crate::store::Read::logins_before`].
+    pub(super) fn logins_of(
+        &self,
+        key: Key,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<StoredLogin>, Fault> {
         let mut values = key_values(key);
-        values.push(most.into());
+        values.extend([before.into(), most.into()]);
         self.rows(
             "SELECT id, at, event, way, siteid, memberid, name, network FROM login
-             WHERE siteid = ? AND memberid = ? ORDER BY id DESC LIMIT ?",
+             WHERE siteid = ? AND memberid = ? AND id < ? ORDER BY id DESC LIMIT ?",
             values,
         )?
         .iter_mut()

@@ -34,6 +34,7 @@ mod rows;
 mod save;
 mod schema;
 mod seals;
+mod search;
 mod server;
 mod shapes;
 mod sharing;

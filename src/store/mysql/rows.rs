@@ -257,13 +257,18 @@ pub(super) fn read_here(row: &mut Row) -> Result<Member, Fault> {
 
 /// A row of former_member that was selected as [`MEMBER_COLUMNS`] and [`FORMER_COLUMNS`].
 pub(super) fn read_former(row: &mut Row) -> Result<Former, Fault> {
-    let word: String = get(row, const { former("reason") })?;
-    let reason = [Reason::Deleted, Reason::Expired].into_iter().find(|it| it.as_str() == word);
     Ok(Former {
-        reason: reason.ok_or_else(|| Fault::BadRow(format!("reason is \"{word}\"")))?,
+        reason: read_reason(row, const { former("reason") })?,
         ended_at: get(row, const { former("ended_at") })?,
         member: read_member(row)?,
     })
+}
+
+/// The word in `reason`.
+pub(super) fn read_reason(row: &mut Row, index: usize) -> Result<Reason, Fault> {
+    let word: String = get(row, index)?;
+    let reason = [Reason::Deleted, Reason::Expired].into_iter().find(|it| it.as_str() == word);
+    reason.ok_or_else(|| Fault::BadRow(format!("reason is \"{word}\"")))
 }
 
 /// A row that was selected as [`LOGIN_COLUMNS`].

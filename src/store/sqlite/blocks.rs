@@ -1,6 +1,6 @@
 //! Blocks of the guard, as rows.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 use super::engine::Sqlite;
 use super::reader::{PAGE_ROWS, Reader};
@@ -76,6 +76,37 @@ impl Reader {
             }
         }
         Ok(page)
+    }
+
+    /// See [`crate::store::Read::blocks_of`]. The table has no index of names, and is small.
+    pub(super) fn blocks_of_name(&self, name: &LoginName, now: i64) -> Result<Vec<Block>, Fault> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT kind, network, since, until FROM block WHERE username = ?1 AND until > ?2",
+        )?;
+        let mut rows = statement.query(params![name.as_str(), now])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (kind, network): (String, String) = (row.get(0)?, row.get(1)?);
+            let target = BlockKind::parse(&kind).and_then(|kind| {
+                Target::from_parts(kind, Some(name.clone()), Network::parse(&network))
+            });
+            let (since, until) = (row.get(2)?, row.get(3)?);
+            found.extend(target.map(|target| Block { target, since, until }));
+        }
+        Ok(found)
+    }
+
+    /// See [`crate::store::Read::block_of_network`].
+    pub(super) fn network_block(&self, network: &str, now: i64) -> Result<Option<Block>, Fault> {
+        let Some(parsed) = Network::parse(network) else { return Ok(None) };
+        let mut statement = self.conn.prepare_cached(
+            "SELECT since, until FROM block
+             WHERE kind = 'network' AND network = ?1 AND username = '' AND until > ?2",
+        )?;
+        let found = statement
+            .query_row(params![network, now], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        Ok(found.map(|(since, until)| Block { target: Target::Network(parsed), since, until }))
     }
 
     /// How many rows the table of blocks has.

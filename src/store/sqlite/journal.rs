@@ -1,12 +1,15 @@
 //! The table `journal`: its columns, listed once, and the statements that write and read them.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, Statement, ToSql, params_from_iter};
+use rusqlite::{
+    Connection, OptionalExtension as _, Row, Statement, ToSql, params, params_from_iter,
+};
 
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{FormColumns, read_cryptpass, read_form, read_session};
 use super::shapes::{IS_SHAPE, Shapes};
 use crate::action::Recorded;
+use crate::identity::Key;
 use crate::journal::Record;
 use crate::journal::shape::Columns;
 use crate::member::Credential;
@@ -176,6 +179,32 @@ impl Reader {
             .conn
             .prepare_cached("SELECT id, at FROM journal WHERE id >= ?1 ORDER BY id LIMIT 1")?;
         Ok(first.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
+    /// See [`crate::store::Read::last_records`].
+    pub(super) fn records_before(
+        &self,
+        key: Key,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        let columns: Vec<_> = COLUMNS.iter().map(|column| format!("journal.{column}")).collect();
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT {}, journal_shape.names
+             FROM journal INDEXED BY journal_member LEFT JOIN journal_shape ON {IS_SHAPE}
+             WHERE siteid = ?1 AND memberid = ?2 AND journal.id < ?3
+             ORDER BY journal.id DESC LIMIT ?4",
+            columns.join(", ")
+        ))?;
+        let mut rows = statement.query(params![key.site.get(), key.member.get(), before, most])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(match if_readable(read_record(row))? {
+                Ok(record) => Ok(record),
+                Err(fault) => Err(UnreadableRecord { id: row.get("id")?, fault }),
+            });
+        }
+        Ok(found)
     }
 
     /// Number and time of the newest journal record, if there is one.

@@ -73,13 +73,18 @@ pub(super) fn read_login_record(row: &Row<'_>) -> Result<StoredLogin, Fault> {
 }
 
 impl Reader {
-    /// See [`crate::store::Read::last_logins`].
-    pub(super) fn logins_of(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
+    /// See [`crate::store::Read::logins_before`].
+    pub(super) fn logins_of(
+        &self,
+        key: Key,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<StoredLogin>, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id, at, event, way, siteid, memberid, name, network FROM login
-             WHERE siteid = ?1 AND memberid = ?2 ORDER BY id DESC LIMIT ?3",
+             WHERE siteid = ?1 AND memberid = ?2 AND id < ?4 ORDER BY id DESC LIMIT ?3",
         )?;
-        let mut rows = statement.query(params![key.site.get(), key.member.get(), most])?;
+        let mut rows = statement.query(params![key.site.get(), key.member.get(), most, before])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             found.push(read_login_record(row)?);

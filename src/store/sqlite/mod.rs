@@ -33,6 +33,7 @@ mod read;
 mod reader;
 mod rows;
 mod seals;
+mod search;
 mod shapes;
 mod sharing;
 mod table_rows;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::reader::Reader;
 use crate::action::Standing;
+use crate::block::{Block, LoginName};
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
 use crate::login_record::StoredLogin;
@@ -15,9 +16,9 @@ use crate::password::{KeyId, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
-    FindBy, FormsCursor, FormsPage, JournalFilter, JournalSpan, KnownId, LoginRow, NamedLogins,
-    Pending, Person, Read, StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View,
-    Wanted, standing_at,
+    FindBy, FormsCursor, FormsPage, FoundMember, JournalFilter, JournalSpan, KnownId, LoginRow,
+    NamedLogins, Pending, Person, Read, SearchBy, StoredRecord, Table, TableRow, Traces, Unfolded,
+    UnreadableRecord, View, Wanted, standing_at,
 };
 
 impl Read for Reader {
@@ -98,8 +99,16 @@ impl Read for Reader {
         self.block_count()
     }
 
-    fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
-        self.logins_of(key, most)
+    fn logins_before(&self, key: Key, before: i64, most: u32) -> Result<Vec<StoredLogin>, Fault> {
+        self.logins_of(key, before, most)
+    }
+
+    fn blocks_of(&self, name: &LoginName, now: i64) -> Result<Vec<Block>, Fault> {
+        self.blocks_of_name(name, now)
+    }
+
+    fn block_of_network(&self, network: &str, now: i64) -> Result<Option<Block>, Fault> {
+        self.network_block(network, now)
     }
 
     fn traces_of(&self, person: &Person) -> Result<Traces, Fault> {
@@ -124,6 +133,25 @@ impl Read for Reader {
 
     fn find(&self, by: FindBy<'_>, most: u32) -> Result<Vec<Key>, Fault> {
         self.find_keys(by, most)
+    }
+
+    fn search(
+        &self,
+        by: SearchBy<'_>,
+        site: Option<SiteId>,
+        now: i64,
+        most: u32,
+    ) -> Result<Vec<FoundMember>, Fault> {
+        self.search_members(by, site, now, most)
+    }
+
+    fn last_records(
+        &self,
+        key: Key,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        self.records_before(key, before, most)
     }
 
     fn members_page(

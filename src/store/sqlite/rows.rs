@@ -234,7 +234,7 @@ pub(super) fn read_former(row: &Row<'_>) -> Result<Former, Fault> {
 }
 
 /// The word in `reason`.
-fn read_reason(row: &Row<'_>, index: usize) -> Result<Reason, Fault> {
+pub(super) fn read_reason(row: &Row<'_>, index: usize) -> Result<Reason, Fault> {
     let word: String = row.get(index)?;
     [Reason::Deleted, Reason::Expired]
         .into_iter()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nats_userman::action::Standing;
+use nats_userman::block::{Block, LoginName};
 use nats_userman::epoch::Epoch;
 use nats_userman::identity::{Key, MemberId, SessionHash, SiteId, Username};
 use nats_userman::login_record::StoredLogin;
@@ -15,9 +16,9 @@ use nats_userman::password::{KeyId, Stored};
 use nats_userman::shared_use::{MemberNetwork, SharingBlock};
 use nats_userman::store::{
     BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch,
-    CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, JournalFilter, JournalSpan, KnownId,
-    Location, LoginRow, NamedLogins, Pending, Person, Read, StoredRecord, Table, TableRow, Traces,
-    Unfolded, UnreadableRecord, View, Wanted, open_reader,
+    CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, FoundMember, JournalFilter,
+    JournalSpan, KnownId, Location, LoginRow, NamedLogins, Pending, Person, Read, SearchBy,
+    StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View, Wanted, open_reader,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -110,8 +111,35 @@ impl Read for GatedReader {
         self.inner.is_name_known(name)
     }
 
-    fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
-        self.inner.last_logins(key, most)
+    fn logins_before(&self, key: Key, before: i64, most: u32) -> Result<Vec<StoredLogin>, Fault> {
+        self.inner.logins_before(key, before, most)
+    }
+
+    fn blocks_of(&self, name: &LoginName, now: i64) -> Result<Vec<Block>, Fault> {
+        self.inner.blocks_of(name, now)
+    }
+
+    fn block_of_network(&self, network: &str, now: i64) -> Result<Option<Block>, Fault> {
+        self.inner.block_of_network(network, now)
+    }
+
+    fn search(
+        &self,
+        by: SearchBy<'_>,
+        site: Option<SiteId>,
+        now: i64,
+        most: u32,
+    ) -> Result<Vec<FoundMember>, Fault> {
+        self.inner.search(by, site, now, most)
+    }
+
+    fn last_records(
+        &self,
+        key: Key,
+        before: i64,
+        most: u32,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        self.inner.last_records(key, before, most)
     }
 
     fn traces_of(&self, person: &Person) -> Result<Traces, Fault> {

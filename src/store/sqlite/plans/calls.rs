@@ -22,8 +22,8 @@ use crate::reply::Reply;
 use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use crate::store::{
     CookieLogin, CopyWatch, Engine, Fault, FindBy, Hardened, JournalFilter, JournalSpan, KnownId,
-    KnownNetwork, LoggedOut, Logout, LogoutBefore, Note, Person, Read, Rehashed, Residue, Seen,
-    Spent, Table, TableRow, View, Wanted, check_content, check_copy, check_whole, diagnose,
+    KnownNetwork, LoggedOut, Logout, LogoutBefore, Note, Person, Read, Rehashed, Residue, SearchBy,
+    Seen, Spent, Table, TableRow, View, Wanted, check_content, check_copy, check_whole, diagnose,
     open_for_copy, open_reader, state_of, with_engine,
 };
 
@@ -304,6 +304,13 @@ fn read(reader: &dyn Read) -> Result<(), Fault> {
     reader.blocks_page(blocks.next.as_ref(), now)?;
     reader.count_blocks()?;
     reader.last_logins(key(71), 9)?;
+    reader.logins_before(key(71), 9, 9)?;
+    reader.last_records(key(71), 9, 9)?;
+    reader.blocks_of(&LoginName::new("bob"), now)?;
+    reader.block_of_network("192.0.2.1", now)?;
+    for by in [SearchBy::Name("Bob"), SearchBy::Email("bob@")] {
+        reader.search(by, None, now, 9)?;
+    }
     reader.traces_of(&person())?;
     reader.networks_of(key(71))?;
     reader.sharing_of(key(71))?;
