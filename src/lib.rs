@@ -53,6 +53,8 @@ pub mod logging;
 pub mod login;
 pub mod login_record;
 pub mod member;
+pub mod member_change;
+pub mod member_view;
 pub mod metrics;
 pub mod migration;
 pub mod nats_client;

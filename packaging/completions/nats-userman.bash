@@ -100,6 +100,9 @@ _nats__userman() {
             nats__userman__subcmd__member,conflicts)
                 cmd="nats__userman__subcmd__member__subcmd__conflicts"
                 ;;
+            nats__userman__subcmd__member,expiry)
+                cmd="nats__userman__subcmd__member__subcmd__expiry"
+                ;;
             nats__userman__subcmd__member,export)
                 cmd="nats__userman__subcmd__member__subcmd__export"
                 ;;
@@ -111,6 +114,9 @@ _nats__userman() {
                 ;;
             nats__userman__subcmd__member,logout)
                 cmd="nats__userman__subcmd__member__subcmd__logout"
+                ;;
+            nats__userman__subcmd__member,password)
+                cmd="nats__userman__subcmd__member__subcmd__password"
                 ;;
             nats__userman__subcmd__member,remove)
                 cmd="nats__userman__subcmd__member__subcmd__remove"
@@ -783,7 +789,7 @@ _nats__userman() {
             return 0
             ;;
         nats__userman__subcmd__member)
-            opts="-h --help show list conflicts remove restore export forget logout"
+            opts="-h --help show list conflicts remove restore expiry password export forget logout"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -807,6 +813,20 @@ _nats__userman() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__member__subcmd__expiry)
+            opts="-h --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -862,6 +882,20 @@ _nats__userman() {
             ;;
         nats__userman__subcmd__member__subcmd__logout)
             opts="-h --all --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__member__subcmd__password)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

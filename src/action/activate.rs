@@ -19,15 +19,24 @@ pub struct Activate {
     pub username: Username,
     /// The optional values, with the credential.
     pub details: Details,
+    /// From an operator who restores a former member: a member who is here is not changed.
+    pub restores_only: bool,
 }
 
 impl Activate {
     pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
         let key = parameters.key()?;
-        Ok(Self { key, username: parameters.username()?, details: parameters.details(key) })
+        let (username, details) = (parameters.username()?, parameters.details(key));
+        Ok(Self { key, username, details, restores_only: false })
     }
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
+        if let (true, Standing::Here(_)) = (self.restores_only, known.standing) {
+            let Key { site, member } = self.key;
+            return Decision::refuse(format_args!(
+                "member {member} is a member of site {site} now, nothing was restored"
+            ));
+        }
         let name = match known.take_name(self.key, "username", &self.username) {
             Ok(name) => name,
             Err(refused) => return Decision::refused(refused),

@@ -18,8 +18,9 @@ pub struct Expire {
     pub key: Key,
     /// The name that NATS has for the member. It identifies a provisional member only.
     pub username: Option<Username>,
-    /// Required: the instant, computed when the postback arrived, unix seconds.
-    pub instant: i64,
+    /// Required: the instant, computed when the postback arrived, unix seconds. `None` from an
+    /// operator who lets the membership go on without an end.
+    pub instant: Option<i64>,
 }
 
 impl Expire {
@@ -30,12 +31,13 @@ impl Expire {
 
     pub(super) fn decide(&self, known: &Known<'_>, moment: Moment) -> Decision {
         let Key { site, member } = self.key;
-        let reached = self.instant <= moment.now;
-        let when = format_utc(self.instant);
+        let Some(instant) = self.instant else { return self.lift(known) };
+        let reached = instant <= moment.now;
+        let when = format_utc(instant);
         match known.standing {
             Standing::Here(row) | Standing::Lapsed(row) if reached => {
-                let change = if self.instant <= moment.sure() {
-                    Change::Leave(Former::new(row.clone(), Reason::Expired, self.instant))
+                let change = if instant <= moment.sure() {
+                    Change::Leave(Former::new(row.clone(), Reason::Expired, instant))
                 } else {
                     // The clock may be wrong: the row moves when its time is confirmed.
                     self.note(row)
@@ -70,9 +72,28 @@ impl Expire {
         }
     }
 
+    /// Removes a noted expiry.
+    fn lift(&self, known: &Known<'_>) -> Decision {
+        let Key { site, member } = self.key;
+        match known.standing {
+            Standing::Here(row) => Decision::ok(
+                self.note(row),
+                format_args!(
+                    "member {member} \"{}\" of site {site} has no expiry now",
+                    row.username
+                ),
+            ),
+            Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => {
+                Decision::refuse(format_args!(
+                    "member {member} is not a member of site {site} now, nothing was changed"
+                ))
+            }
+        }
+    }
+
     fn note(&self, row: &Member) -> Change {
         let mut noted = row.clone();
-        noted.expire_at = Some(self.instant);
+        noted.expire_at = self.instant;
         if noted == *row { Change::None } else { Change::Update(noted) }
     }
 }

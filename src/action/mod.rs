@@ -22,7 +22,7 @@ pub use check::Check;
 pub use decision::{Added, Change, Decision, Known, Standing};
 pub use delete::Delete;
 pub use expire::Expire;
-pub use read::{Details, FieldsSource, Imported, Recorded, Rules};
+pub use read::{Details, FieldsSource, Imported, NEVER, Recorded, Rules};
 pub use stamp::{StaleGuard, Stamp};
 pub use trial_to_full::TrialToFull;
 
@@ -223,7 +223,7 @@ impl Action {
     /// The instant of an EXPIRE, or of the expiry of an imported row, unix seconds.
     pub fn expire_at(&self) -> Option<i64> {
         match self {
-            Action::Expire(expire) => Some(expire.instant),
+            Action::Expire(expire) => expire.instant,
             Action::Add(Add { details, .. }) | Action::ManualAdd(Add { details, .. }) => {
                 details.expire_at
             }

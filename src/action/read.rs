@@ -20,6 +20,9 @@ const TEXT_EXPECTED: &str = "expected 1 to 255 bytes without control characters"
 const SECONDS_EXPECTED: &str = "expected unix seconds of at most 11 digits";
 const CREDENTIAL_EXPECTED: &str = "expected 1 to 1024 bytes, or a cryptpass";
 
+/// `expire` in the record of an operator who lets a membership go on without an end.
+pub const NEVER: &str = "never";
+
 /// The settings that reading a postback depends on.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -379,12 +382,16 @@ impl<'a> Parameters<'a> {
         Stamp { at, guard }
     }
 
-    /// The instant of an EXPIRE: from expire, or else from a non-zero expires.
-    pub(super) fn expiry(&self) -> Result<i64, Refusal> {
+    /// The instant of an EXPIRE: from expire, or else from a non-zero expires. `None` in the record
+    /// of an operator who removed an expiry.
+    pub(super) fn expiry(&self) -> Result<Option<i64>, Refusal> {
         let rule = match self.source {
             FieldsSource::Wire(rules) | FieldsSource::Operator(rules) => &rules.expiry,
             FieldsSource::Journal(Recorded { expire_at: Some(instant), .. }, _) => {
-                return Ok(*instant);
+                return Ok(Some(*instant));
+            }
+            FieldsSource::Journal(_, Word::Ok) if self.text("expire") == Some(NEVER) => {
+                return Ok(None);
             }
             // The record of a refusal: the value was unreadable then. An import brings no EXPIRE.
             FieldsSource::Journal(..) | FieldsSource::Import(_) => {
@@ -394,7 +401,7 @@ impl<'a> Parameters<'a> {
         for name in ["expire", "expires"] {
             let Some(value) = self.text(name) else { continue };
             match rule.instant(value) {
-                ExpiryText::At(instant) => return Ok(instant),
+                ExpiryText::At(instant) => return Ok(Some(instant)),
                 ExpiryText::Malformed => {
                     return Err(Refusal::malformed(name, EXPIRE_EXPECTED, value));
                 }

@@ -26,6 +26,7 @@ mod sharing;
 mod signals;
 mod token;
 mod try_out;
+mod typed_password;
 
 use std::path::Path;
 use std::process::exit;
@@ -127,7 +128,8 @@ enum CliCommand {
     Export(export::ExportCommand),
     /// Compare the members with NATS's list of active members, and mend the differences
     Reconcile(reconcile::ReconcileCommand),
-    /// Show, list, remove, restore, export or forget members, or end their logins
+    /// Show, list, remove, restore, export or forget members, end their logins, or set a password
+    /// or an expiry
     #[command(subcommand)]
     Member(member::MemberCommand),
     /// Show, add or retire tokens of the URL

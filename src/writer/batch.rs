@@ -74,7 +74,7 @@ impl Batch {
 }
 
 /// The answer to the sender of a postback that was not committed.
-fn answer_to(fault: &Fault) -> Answer {
+pub(super) fn answer_to(fault: &Fault) -> Answer {
     match fault {
         Fault::OutcomeUnknown(_) => Answer::OutcomeUnknown,
         _ => Answer::Unavailable,

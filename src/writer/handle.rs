@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::lane::{Lane, PendingNote};
 use super::queue::{Answer, Command, Done, QueuedPostback};
 use crate::apply::Postback;
+use crate::member_change::lift::Lift;
 use crate::metrics::Metrics;
 use crate::store::{Hardened, Note, Rehashed};
 
@@ -56,6 +57,16 @@ impl Writer {
         };
         // The writer ended without answering, or it takes too long: the outcome is unknown.
         answer.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
+    }
+
+    /// Lifts the blocks of a member, and waits for the commit. It cannot be withdrawn: a lift that
+    /// comes late does no harm.
+    pub async fn lift(&self, lift: Lift) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        if self.queue.try_send(Command::Lift(Box::new(lift), answer)).is_err() {
+            return Answer::Unavailable;
+        }
+        self.committed(answered).await.unwrap_or(Answer::OutcomeUnknown)
     }
 
     /// Waits for what the writer answers after a commit. With a database of this machine the

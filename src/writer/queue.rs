@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::faults::Work;
 use crate::apply::Postback;
+use crate::member_change::lift::Lift;
 use crate::reply::Reply;
 use crate::store::{Hardened, Rehashed};
 
@@ -33,6 +34,8 @@ pub(super) enum Command {
     Harden(Vec<Hardened>, Done),
     /// Replace a hash by another one.
     Rehash(Box<Rehashed>, Done),
+    /// Lift the blocks of a member, for an operator.
+    Lift(Box<Lift>, oneshot::Sender<Answer>),
     /// Commit the probe of `GET /health`.
     Probe(Done),
     /// The lane has notes, or upkeep is due.
@@ -46,7 +49,7 @@ impl Command {
     pub(super) fn work(&self) -> Work {
         match self {
             Command::Postback(_) => Work::Postbacks,
-            Command::Harden(..) | Command::Rehash(..) => Work::Job,
+            Command::Harden(..) | Command::Rehash(..) | Command::Lift(..) => Work::Job,
             Command::Probe(_) | Command::Wake | Command::Stop => Work::Upkeep,
         }
     }
@@ -61,6 +64,9 @@ impl Command {
             }
             Command::Harden(_, done) | Command::Rehash(_, done) | Command::Probe(done) => {
                 let _ = done.send(false);
+            }
+            Command::Lift(_, answer) => {
+                let _ = answer.send(Answer::Unavailable);
             }
             Command::Wake | Command::Stop => {}
         }

@@ -5,17 +5,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::batch::Batch;
+use tokio::sync::oneshot;
+
+use super::batch::{Batch, answer_to};
 use super::conversion::JournalConversion;
 use super::faults::{FaultLog, Work};
 use super::handle::Writer;
 use super::notes::Notes;
-use super::queue::{Command, Done, QueuedPostback};
+use super::queue::{Answer, Command, Done, QueuedPostback};
 use super::readers::ReaderLog;
 use super::replaced::{CannotGoOn, Replaced};
 use super::setup::{Setup, UPKEEP_EVERY};
 use super::transactions::Transactions;
 use super::upkeep::Upkeep;
+use crate::member_change::lift::Lift;
 use crate::store::{CurrentReader, Engine, Fault, Replacement, with_engine};
 
 /// Postbacks that may wait at once; one more is refused. At a few thousand a second this is well
@@ -245,6 +248,7 @@ impl Thread {
             Command::Rehash(rehashed, done) => {
                 self.run_for(engine, done, |engine| engine.rehash(&rehashed))
             }
+            Command::Lift(lift, answer) => self.run_lift(engine, &lift, answer),
             Command::Probe(done) => {
                 // The next start uses it as evidence that the database was in use at that time.
                 let sure = self.setup.moment().sure();
@@ -264,6 +268,25 @@ impl Thread {
         let result = self.transactions.run(engine, work);
         let _ = done.send(result.is_ok());
         result.map(|()| true)
+    }
+
+    fn run_lift(
+        &mut self,
+        engine: &mut dyn Engine,
+        lift: &Lift,
+        answer: oneshot::Sender<Answer>,
+    ) -> Result<bool, Fault> {
+        let Self { setup, transactions, upkeep, .. } = self;
+        let result = transactions
+            .run(engine, |engine| lift.run(engine, upkeep.moment_of_batch(setup.moment())));
+        if result.is_ok() {
+            self.upkeep.recorded();
+        }
+        let _ = answer.send(match &result {
+            Ok(reply) => Answer::Reply(reply.clone()),
+            Err(fault) => answer_to(fault),
+        });
+        result.map(|_| true)
     }
 
     fn run_batch(&mut self, engine: &mut dyn Engine, first: QueuedPostback) -> Result<bool, Fault> {

@@ -18,6 +18,7 @@ mod health;
 mod import;
 mod journal;
 mod logout;
+mod member_changes;
 mod members;
 mod on_a_server;
 mod random;

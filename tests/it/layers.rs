@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "members area",
         reason: "decides who is let in, and asks the store and the writer; knows nothing of HTTP",
-        modules: &["login", "hardening", "rest_api", "personal"],
+        modules: &["login", "hardening", "rest_api", "personal", "member_view"],
     },
     Layer {
         name: "applying",
@@ -53,6 +53,7 @@ const LAYERS: &[Layer] = &[
             "replay",
             "import",
             "apply",
+            "member_change",
             "seals",
             "backup",
             "migration",

@@ -29,6 +29,7 @@ mod key_rotation;
 mod layers;
 mod login_version;
 mod managed;
+mod member_changes;
 mod members_area;
 mod migration;
 mod model;

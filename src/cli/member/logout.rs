@@ -5,16 +5,16 @@
 
 use std::io::{Write as _, stdout};
 
-use super::operator::print;
+use super::operator::{change, print, rules_without_key};
 use crate::action::Standing;
-use crate::apply::{in_transaction, transact};
+use crate::apply::in_transaction;
 use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database;
 use crate::identity::Key;
-use crate::password::Vault;
-use crate::replay::{end_all_logins, operator_logout};
+use crate::member_change::MemberChange;
+use crate::replay::end_all_logins;
 use crate::store::Engine;
 
 /// Ends one member's logins: raises the row's `login_version`, which is in each cookie.
@@ -35,14 +35,7 @@ pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
             )));
         }
     }
-    // Nothing is sealed, so any key will do.
-    let (vault, postback) = (Vault::from_key([0; 32]), operator_logout(key));
-    let replies = database::with_writer(config, |engine| {
-        transact(engine, &vault, &[&postback], || Clock::System.now())
-    })??;
-    for reply in replies {
-        print(&reply?)?;
-    }
+    change(config, &MemberChange::EndLogins, key, &rules_without_key(config))?;
     let line = "all browsers that were logged in as this member must log in again";
     Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
 }

@@ -2,6 +2,7 @@
 //! journal of all postbacks.
 
 mod conflicts;
+mod expiry;
 mod export;
 mod find;
 mod forget;
@@ -9,6 +10,7 @@ mod lapsed_early;
 mod list;
 mod logout;
 mod operator;
+mod password;
 mod person;
 mod restore;
 mod show;
@@ -19,6 +21,7 @@ use super::failure::Failure;
 use crate::config::Config;
 use crate::database;
 use crate::identity::{ID_EXPECTED, Key, MemberId, SiteId};
+use crate::member_change::MemberChange;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MemberCommand {
@@ -76,6 +79,28 @@ pub(super) enum MemberCommand {
         #[arg(long)]
         lapsed_early: bool,
     },
+    /// Let a membership end at another time, or never. NATS's next EXPIRE sets another end, and its
+    /// next ADD or ACTIVATE removes it
+    Expiry {
+        /// siteid
+        site: String,
+        /// memberid
+        memberid: String,
+        /// YYYY-MM-DD, which means its beginning, or "YYYY-MM-DD hh:mm" (in --time-zone), unix
+        /// seconds, or never. A time that is over ends the membership at once
+        when: String,
+        /// Say what would be changed, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Set the password of a member, which ends their logins: typed twice on a terminal, or one
+    /// line of standard input. Set it in NATS too, whose next postback with a password replaces it
+    Password {
+        /// siteid
+        site: String,
+        /// memberid
+        memberid: String,
+    },
     /// Print all that is stored of a member as a JSON object, for a request of that person; of a
     /// password only the form
     Export {
@@ -132,7 +157,14 @@ impl MemberCommand {
             MemberCommand::Remove { site, memberid } => {
                 let key = key(site, memberid)?;
                 database::check(config)?;
-                operator::change(config, "DELETE", key, None)
+                let rules = operator::rules_without_key(config);
+                operator::change(config, &MemberChange::Remove, key, &rules)
+            }
+            MemberCommand::Expiry { site, memberid, when, dry_run } => {
+                expiry::run(config, key(site, memberid)?, when, *dry_run)
+            }
+            MemberCommand::Password { site, memberid } => {
+                password::run(config, key(site, memberid)?)
             }
             MemberCommand::Export { site, memberid } => export::run(config, key(site, memberid)?),
             MemberCommand::Forget { site, memberid, yes, dry_run, json } => {

@@ -10,25 +10,18 @@ use crate::clock::jump::moment_of_command;
 use crate::config::Config;
 use crate::database;
 use crate::identity::Key;
+use crate::member_change::MemberChange;
 use crate::password::Vault;
-use crate::replay::operator_postback;
 use crate::reply::{Reply, Word};
 
-/// Applies a postback of the operator in a transaction of its own, beside a running service.
+/// Makes a change in a transaction of its own, beside a running service.
 pub(super) fn change(
     config: &Config,
-    action: &str,
+    change: &MemberChange,
     key: Key,
-    username: Option<&str>,
+    rules: &Rules,
 ) -> Result<(), Failure> {
-    // There is no password in it: nothing is sealed, so any key will do.
-    let rules = Rules {
-        vault: Vault::from_key([0; 32]),
-        keep_cryptpass: config.keep_cryptpass,
-        expiry: config.expiry.clone(),
-        stale_guard: false,
-    };
-    let postback = operator_postback(action, key.site, key.member, username, None, &rules);
+    let postback = change.postback(key, rules, None);
     let last = database::open(config)?.last_seen(Clock::System.now())?;
     let moment = || moment_of_command(Clock::System.now(), last);
     let replies = database::with_writer(config, |engine| {
@@ -38,6 +31,21 @@ pub(super) fn change(
         print(&reply?)?;
     }
     Ok(())
+}
+
+/// What an operator's change depends on.
+pub(super) fn rules(config: &Config, vault: Vault) -> Rules {
+    Rules {
+        vault,
+        keep_cryptpass: config.keep_cryptpass,
+        expiry: config.expiry.clone(),
+        stale_guard: false,
+    }
+}
+
+/// The rules of a change without a password: nothing is sealed, so any key will do.
+pub(super) fn rules_without_key(config: &Config) -> Rules {
+    rules(config, Vault::from_key([0; 32]))
 }
 
 /// Prints an OK reply. Any other reply is a failure.

@@ -1,12 +1,13 @@
 //! `member restore`: puts one former member back.
 
-use super::operator::change;
+use super::operator::{change, rules_without_key};
 use crate::action::Standing;
 use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database;
-use crate::identity::Key;
+use crate::identity::{Key, USERNAME_EXPECTED, Username};
+use crate::member_change::MemberChange;
 
 pub(super) fn run(config: &Config, key: Key, username: Option<&str>) -> Result<(), Failure> {
     let former = match database::open(config)?.standing(key, Clock::System.now())? {
@@ -24,5 +25,14 @@ pub(super) fn run(config: &Config, key: Key, username: Option<&str>) -> Result<(
             )));
         }
     };
-    change(config, "ACTIVATE", key, Some(username.unwrap_or(former.member.username.as_str())))
+    let username = match username {
+        None => former.member.username,
+        Some(text) => Username::typed(text).ok_or_else(|| {
+            Failure::usage(format!(
+                "--username: {USERNAME_EXPECTED}, found \"{}\"",
+                text.escape_debug()
+            ))
+        })?,
+    };
+    change(config, &MemberChange::Restore(username), key, &rules_without_key(config))
 }
