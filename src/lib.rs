@@ -61,6 +61,8 @@ pub mod nats_client;
 pub mod network;
 mod open_files;
 pub mod operator;
+pub mod operators;
+pub mod ops;
 mod owner;
 pub mod password;
 pub mod personal;

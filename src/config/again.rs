@@ -8,11 +8,11 @@ use super::api::ApiSettings;
 use super::problems::{BadSetting, Problems};
 use super::read::{Config, allow_ip, listen_address, tokens, trusted_proxy};
 use super::settings::Settings;
-use super::{api, pages, sharing};
+use super::{api, ops, pages, sharing};
 use crate::nats_client::settings::StringSource;
 
 /// The settings whose changes take effect at a reload. All others need a restart.
-pub const RELOADED: [&str; 30] = [
+pub const RELOADED: [&str; 31] = [
     "public_url",
     "postback_token_file",
     "allow_ip",
@@ -43,6 +43,7 @@ pub const RELOADED: [&str; 30] = [
     "nats_api_key_file",
     "nats_ca",
     "nats_seconds",
+    "ops_token_file",
 ];
 
 impl Config {
@@ -108,6 +109,7 @@ impl Config {
             self.country_file = read.country_file;
         }
         self.api.keys = read.api.keys;
+        self.ops.tokens = read.ops.tokens;
         if !is_stand_in(&self.api.source) && !is_stand_in(&read.api.source) {
             self.api.source = read.api.source;
         }
@@ -127,6 +129,7 @@ impl Config {
         if !self.postback_tokens.is_empty() && names_tokens(&settings) {
             again(read, &mut self.postback_tokens, |bad| tokens(&settings, bad));
         }
+        again(read, &mut self.ops.tokens, |bad| ops::tokens(&settings.ops, bad));
         again(read, &mut self.allow_ip, |bad| allow_ip(&settings, bad));
         again(read, &mut self.trusted_proxy, |bad| trusted_proxy(&settings, bad));
         again(read, &mut self.pages, |bad| pages::pages(&settings.pages, bad));

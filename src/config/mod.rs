@@ -14,6 +14,7 @@ mod look;
 mod nearest;
 #[cfg(test)]
 mod of_flags;
+mod ops;
 mod pages;
 mod problems;
 mod read;
@@ -30,6 +31,7 @@ pub use api::ApiSettings;
 pub use area::AreaSettings;
 pub use backup::BackupSettings;
 pub use exposed::{exposed, exposed_by};
+pub use ops::{OpsConfig, OpsSettings};
 pub use pages::PageTexts;
 pub use problems::BadSetting;
 pub use read::{Config, listen_address};

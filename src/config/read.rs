@@ -8,11 +8,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::ExposeSecret as _;
 
+use super::ops::OpsConfig;
 use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
 use super::sources::Sources;
 use super::values::{number, switch};
-use super::{api, area, backup, pages, server, sharing};
+use super::{api, area, backup, ops, pages, server, sharing};
 use crate::backup::BackupConfig;
 use crate::clock::{ExpiryRule, Zone};
 use crate::connection_limits::ConnectionLimits;
@@ -40,6 +41,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the FastCGI authorizer listens, if there is one.
     pub fastcgi_listen: Option<SocketAddr>,
+    /// The operations listener.
+    pub ops: OpsConfig,
     /// The base of the printed URL, without a slash at its end.
     pub public_url: Option<String>,
     /// Keys, token, database.
@@ -105,6 +108,7 @@ impl Config {
         let data_dir = bad.path("--data-dir", &settings.data_dir).map(DataDir::new);
         let listen = listen(settings, &mut bad);
         let fastcgi_listen = area::fastcgi_listen(&settings.area, &mut bad);
+        let ops = ops::read(&settings.ops, &mut bad);
         let location = match &settings.database {
             Some(text) => bad.database(text.expose_secret()),
             None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
@@ -188,6 +192,7 @@ impl Config {
             Some(Self {
                 listen: listen?,
                 fastcgi_listen,
+                ops,
                 public_url,
                 data_dir: data_dir?,
                 password_in_url,
@@ -300,6 +305,7 @@ fn secret_files(settings: &Settings) -> Vec<PathBuf> {
         &settings.api.api_key_file,
         &settings.api.nats_api_key_file,
         &settings.server.database_password_file,
+        &settings.ops.ops_token_file,
     ];
     files.into_iter().flatten().cloned().collect()
 }

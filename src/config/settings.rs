@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::api::ApiSettings;
 use super::area::AreaSettings;
 use super::backup::BackupSettings;
+use super::ops::OpsSettings;
 use super::pages::PageTexts;
 use super::server::ServerSettings;
 use super::values::any_path;
@@ -209,6 +210,9 @@ pub struct Settings {
     /// Settings of a database on a server.
     #[command(flatten)]
     pub server: ServerSettings,
+    /// Settings of the operations listener.
+    #[command(flatten)]
+    pub ops: OpsSettings,
     /// Settings of backups.
     #[command(flatten)]
     pub backup: BackupSettings,

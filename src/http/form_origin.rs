@@ -13,7 +13,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Whether the form is of this site, according to the browser or else to its origin. `form` names
 /// it in the log.
-pub(super) fn is_from_here(request: &HttpRequest, state: &ThreadState, form: &str) -> bool {
+pub(crate) fn is_from_here(request: &HttpRequest, state: &ThreadState, form: &str) -> bool {
     let (origin, host) = (text(request, &ORIGIN), text(request, &HOST));
     let refused = match (request.headers().get(FETCH_SITE), origin) {
         (Some(site), _) if site.as_bytes() == b"same-origin" => None,

@@ -14,6 +14,7 @@ use crate::nats_client::relay::Relay;
 use crate::nats_client::settings::StringSource;
 use crate::network::TrustedProxies;
 use crate::password::Vault;
+use crate::token::Token;
 
 /// The settings at one time.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct LiveSettings {
     pub public_origin: Option<Arc<str>>,
     /// The rules by which postbacks are read.
     pub rules: Rules,
+    /// The tokens for metrics and health.
+    pub ops_tokens: Vec<Token>,
 }
 
 impl LiveSettings {
@@ -53,6 +56,7 @@ impl LiveSettings {
             pages: config.pages.clone(),
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             rules: Rules { expiry: config.expiry.clone(), ..rules },
+            ops_tokens: config.ops.tokens.clone(),
         }
     }
 }

@@ -19,7 +19,7 @@ const LOG_EVERY_SECONDS: i64 = 60;
 
 /// The state of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Health {
+pub(crate) enum Health {
     /// A postback could be committed now, and members can be read.
     Good,
     /// Both work, but no host that the operator named for reading answers: others do.
@@ -48,7 +48,7 @@ impl HealthProbe {
 
     /// Probes the writer, and how the caller's thread reads members. Callers that come while a
     /// probe runs wait for it and share its result.
-    pub(super) async fn health(&self, members: &Members) -> Health {
+    pub(crate) async fn health(&self, members: &Members) -> Health {
         if !self.file.is_available() {
             return Health::CannotCommit;
         }

@@ -91,7 +91,7 @@ pub fn outcome_unknown() -> Reply {
 }
 
 /// Plain text.
-pub(super) fn plain(status: StatusCode, text: impl Into<String>) -> HttpResponse {
+pub(crate) fn plain(status: StatusCode, text: impl Into<String>) -> HttpResponse {
     let mut response = HttpResponse::build(status).body(text.into());
     response.headers_mut().insert(CONTENT_TYPE, PLAIN_TEXT);
     response
@@ -104,7 +104,7 @@ pub fn not_found() -> HttpResponse {
 }
 
 /// Plain text with status 503.
-pub(super) fn plain_unavailable(text: &'static str) -> HttpResponse {
+pub(crate) fn plain_unavailable(text: &'static str) -> HttpResponse {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);
     response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     response
@@ -119,7 +119,7 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
 }
 
 /// The form of a page was not read.
-pub(super) fn unread_form(unread: Unread) -> HttpResponse {
+pub(crate) fn unread_form(unread: Unread) -> HttpResponse {
     let text = match unread {
         Unread::TooLong => "the form is too long",
         Unread::TooSlow => "the form did not come within 10 seconds",
@@ -151,7 +151,7 @@ pub(super) fn page(status: StatusCode, page: Rendered) -> HttpResponse {
 }
 
 /// A redirect after a form.
-pub(super) fn see_other(back: &Back) -> HttpResponse {
+pub(crate) fn see_other(back: &Back) -> HttpResponse {
     // `Back` is ASCII without control characters.
     led_to(HeaderValue::from_str(back.as_str()).unwrap_or(HeaderValue::from_static("/")))
 }

@@ -29,6 +29,18 @@ impl Drop for ActiveRequest {
 
 /// Passes the request on, or answers it at once if the share of its kind is used up.
 pub fn serve<S>(
+    request: ServiceRequest,
+    service: &S,
+) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
+    serve_as(RequestKind::of(request.path()), request, service)
+}
+
+/// Does what [`serve`] does, for a request of this kind.
+pub fn serve_as<S>(
+    kind: RequestKind,
     mut request: ServiceRequest,
     service: &S,
 ) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
@@ -37,7 +49,6 @@ where
 {
     // Every connection that the server accepts has one.
     let connection = request.conn_data::<Rc<Connection>>().cloned();
-    let kind = RequestKind::of(request.path());
     let has_body = !matches!(request.parts_mut().1, Payload::None);
     let has_slot = connection.as_ref().is_none_or(|connection| connection.begin(kind, has_body));
     let active = connection.map(ActiveRequest);

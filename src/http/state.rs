@@ -122,7 +122,7 @@ impl ThreadState {
     }
 
     /// Reads what is committed.
-    pub(super) fn reads(&self) -> &Reads {
+    pub(crate) fn reads(&self) -> &Reads {
         &self.reads
     }
 
@@ -146,7 +146,7 @@ impl ThreadState {
     }
 
     /// The address of the caller.
-    pub(super) fn caller(&self, request: &HttpRequest) -> IpAddr {
+    pub(crate) fn caller(&self, request: &HttpRequest) -> IpAddr {
         let peer =
             request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let lines = request.headers().get_all(X_FORWARDED_FOR).map(|value| value.as_bytes());
@@ -158,7 +158,7 @@ impl ThreadState {
     }
 
     /// Whether the request came through a listed proxy.
-    pub(super) fn is_behind_proxy(&self, request: &HttpRequest) -> bool {
+    pub(crate) fn is_behind_proxy(&self, request: &HttpRequest) -> bool {
         let peer = request.peer_addr().map(|address| network::normalise(address.ip()));
         peer.is_some_and(|peer| network::contains(&self.shared.live.load().proxies.0, peer))
     }

@@ -91,6 +91,12 @@ impl Cost {
         Self::custom(kind, 8, 1, 4).unwrap()
     }
 
+    /// This cost for the password of an operator, which is always hashed with argon2id.
+    #[must_use]
+    pub fn of_operators(self) -> Self {
+        Self { kind: HashKind::Argon2id, ..self }
+    }
+
     /// The configured kind.
     pub fn kind(&self) -> HashKind {
         self.kind

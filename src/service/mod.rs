@@ -43,6 +43,7 @@ use crate::login::blocks::BlockSync;
 use crate::login::settings::{HOUR_SECONDS, LOGIN_SECONDS_MAX};
 use crate::nats_client::settings::StringSource;
 use crate::open_files;
+use crate::ops::{Operations, Ops};
 use crate::password::{Cost, Hasher};
 use crate::reconcile::schedule::{ReconcileThread, Schedule};
 use crate::store::{CurrentDatabase, Engine, Read, ReadSource, exists, with_engine};
@@ -73,6 +74,7 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(600);
 pub struct Service {
     address: SocketAddr,
     fastcgi_address: Option<SocketAddr>,
+    operations: Option<Operations>,
     handle: ServerHandle,
     shared: ServerState,
     writer: Writer,
@@ -234,6 +236,7 @@ impl Service {
             in_flight: Arc::new(AtomicUsize::new(0)),
             connections: Arc::new(Connections::new(open_files::fit(config.connections))),
         };
+        let operations = operations(config, &shared, cost);
         let server = http::server(listener, fastcgi, shared.clone())?;
         let handle = server.handle();
         let place = Place { address, keeps_socket };
@@ -241,6 +244,7 @@ impl Service {
         let service = Self {
             address,
             fastcgi_address,
+            operations,
             handle,
             shared,
             writer,
@@ -286,6 +290,11 @@ impl Service {
     /// The address of the FastCGI authorizer, if there is one.
     pub fn fastcgi_address(&self) -> Option<SocketAddr> {
         self.fastcgi_address
+    }
+
+    /// The address of the operations listener, if it runs.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().map(Operations::address)
     }
 
     /// Records how the service runs, for commands that are run with other settings.
@@ -362,7 +371,7 @@ impl Service {
     }
 
     /// Stops accepting, answers what was accepted, closes the database.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.manager.stopping();
         self.handle.pause().await;
         let began = Instant::now();
@@ -374,6 +383,9 @@ impl Service {
         }
         // Graceful: the last answers are still being sent.
         self.handle.stop(true).await;
+        if let Some(operations) = self.operations.take() {
+            operations.stop().await;
+        }
         if let Some(reports) = &self.shared.area.reports {
             reports.stop();
         }
@@ -412,6 +424,31 @@ impl Service {
             tokio::time::sleep(DRAIN_LOOK_EVERY).await;
         }
     }
+}
+
+/// Starts the operations listener, if the settings have its address. If it cannot start, the service
+/// goes on: postbacks and checks do not need it.
+fn operations(config: &Config, shared: &ServerState, cost: Cost) -> Option<Operations> {
+    let address = config.ops.listen?;
+    let ops = match Ops::new(config, shared, cost.of_operators()) {
+        Ok(ops) => ops,
+        Err(error) => {
+            log::warn!("the service runs without its operations listener: {}", chain(&error));
+            return None;
+        }
+    };
+    let started = listener::bind(address).and_then(|listener| {
+        Operations::start(listener, ops, shared.clone()).map_err(StartError::from)
+    });
+    started
+        .map_err(|error| {
+            log::warn!(
+                "the service runs without its operations listener: {}: change --ops-listen, or \
+                 free the address and restart",
+                chain(&error)
+            );
+        })
+        .ok()
 }
 
 /// Starts the thread that compares the members with NATS's list, if the settings say so. It follows

@@ -207,6 +207,9 @@ fn changes(before: &Config, now: &Config) -> Vec<String> {
     if before.api.keys != now.api.keys {
         changes.push(format!("api_key ({})", count(now.api.keys.iter().count(), "none")));
     }
+    if before.ops.tokens != now.ops.tokens {
+        changes.push(format!("ops_token_file ({})", count(now.ops.tokens.len(), "none")));
+    }
     changes.extend(change_of_nats(&before.api.source, &now.api.source).map(str::to_owned));
     if before.country_file != now.country_file
         && let Some(file) = &now.country_file

@@ -33,7 +33,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "listeners",
         reason: "requests and responses: what is below knows nothing of HTTP",
-        modules: &["http", "fastcgi"],
+        modules: &["http", "fastcgi", "ops"],
     },
     Layer {
         name: "settings",
@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "members area",
         reason: "decides who is let in, and asks the store and the writer; knows nothing of HTTP",
-        modules: &["login", "hardening", "rest_api", "personal", "member_view"],
+        modules: &["login", "hardening", "rest_api", "personal", "member_view", "operators"],
     },
     Layer {
         name: "applying",

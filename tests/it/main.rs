@@ -33,6 +33,7 @@ mod member_changes;
 mod members_area;
 mod migration;
 mod model;
+mod ops;
 mod passwords;
 mod php;
 mod property;

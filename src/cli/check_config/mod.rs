@@ -47,6 +47,7 @@ pub(super) fn run(
         ("settings file", file.map_or_else(|| "none".into(), |file| file.display().to_string())),
         ("listen", config.listen.to_string()),
         ("FastCGI", config.fastcgi_listen.map_or_else(|| "off".into(), |it| it.to_string())),
+        ("operations", config.ops.listen.map_or_else(|| "off".into(), |it| it.to_string())),
         ("public URL", format!("{}***", config.postback_url_base(config.listen))),
         ("data directory", config.data_dir.path().display().to_string()),
         ("database", config.location.setting()),

@@ -45,6 +45,9 @@ async fn serve(config: &Config, surroundings: Surroundings) -> Result<(), Failur
     if let Some(address) = service.fastcgi_address() {
         log::info!("FastCGI authorizer listening on {address}");
     }
+    if let Some(address) = service.ops_address() {
+        log::info!("operations listener on http://{address}");
+    }
     log_authstrings(&config.api);
     config.upgrade_without_nats().iter().for_each(|sentence| log::warn!("{sentence}"));
     if greet(config, &service).is_err() {

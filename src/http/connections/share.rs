@@ -33,6 +33,16 @@ impl RequestKind {
         }
     }
 
+    /// The kind of a request to the operations listener. Pages of operators get the share of
+    /// visitors.
+    pub fn of_operations(path: &str) -> Self {
+        match path.split('/').nth(1).unwrap_or_default() {
+            "metrics" | "health" => Self::Caller,
+            "login" | "logout" => Self::Login,
+            _ => Self::Visitor,
+        }
+    }
+
     /// How many requests of this kind may be active at once; `None` means no separate limit.
     pub(super) fn share(self, connections: usize) -> Option<usize> {
         let parts = match self {

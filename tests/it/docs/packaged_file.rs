@@ -37,7 +37,7 @@ const HEADER: &str = "\
 ";
 
 /// Values of settings that have no default, as TOML.
-const EXAMPLES: [(&str, &str); 36] = [
+const EXAMPLES: [(&str, &str); 38] = [
     ("public_url", "\"https://members.example.com\""),
     ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
     ("database_read", "[\"db2.example.com\", \"db3.example.com:3307\"]"),
@@ -47,6 +47,8 @@ const EXAMPLES: [(&str, &str); 36] = [
     ("trusted_proxy", "[\"127.0.0.1\", \"::1\"]"),
     ("trusted_proxy_file", "\"/etc/nats-userman/trusted-proxies\""),
     ("journal_days", "365"),
+    ("ops_listen", "\"127.0.0.1:9180\""),
+    ("ops_token_file", "\"/etc/nats-userman/ops-tokens\""),
     ("backup_every", "\"24h\""),
     ("backup_dir", "\"/var/lib/nats-userman/backups\""),
     ("fastcgi_listen", "\"127.0.0.1:9001\""),
@@ -212,6 +214,7 @@ fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
         fs::set_permissions(files.join(name), Permissions::from_mode(0o640)).unwrap();
     };
     put("postback-tokens", TOKEN);
+    put("ops-tokens", TOKEN);
     put("allowed-networks", "192.0.2.0/24\n");
     put("trusted-proxies", "192.0.2.1\n");
     put("login.html", "{{form}}");

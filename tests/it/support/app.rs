@@ -46,6 +46,8 @@ pub struct App {
     pub address: SocketAddr,
     /// The address of the FastCGI authorizer, where `--fastcgi-listen` is given.
     pub fastcgi: Option<SocketAddr>,
+    /// The address of the operations listener, where `--ops-listen` is given.
+    pub ops: Option<SocketAddr>,
     pub dir: TempDir,
     pub config: Config,
     clock: Arc<Mutex<Reading>>,
@@ -198,7 +200,8 @@ impl App {
                     Arc::clone(service.rehashes()),
                     service.block_sync(),
                 );
-                let addresses = (service.address(), service.fastcgi_address());
+                let addresses =
+                    (service.address(), service.fastcgi_address(), service.ops_address());
                 started.send((addresses, handles)).unwrap();
                 loop {
                     tokio::select! {
@@ -210,12 +213,13 @@ impl App {
                 let _ = server.await;
             });
         });
-        let ((address, fastcgi), (writer, rehashes, blocks)) =
+        let ((address, fastcgi, ops), (writer, rehashes, blocks)) =
             start.recv().expect("the service did not start");
         let vault = Vault::load(&config.data_dir.seal_key()).unwrap();
         Self {
             address,
             fastcgi,
+            ops,
             dir,
             config,
             clock,

@@ -60,6 +60,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
             "settings file     /dev/null\n\
              listen            [::1]:9000\n\
              FastCGI           127.0.0.1:9001\n\
+             operations        off\n\
              public URL        https://members.example.com/postback/***\n\
              data directory    {}\n\
              database          sqlite:/tmp/somewhere.db\n\

@@ -34,9 +34,15 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 59] = [
+const WRONG: [(&str, &str, &str); 61] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--fastcgi-listen", "9001", "expected ADDRESS:PORT, as in 127.0.0.1:9001, found \"9001\""),
+    ("--ops-listen", "9180", "expected ADDRESS:PORT, as in 127.0.0.1:9180, found \"9180\""),
+    (
+        "--ops-token-file",
+        "/nowhere",
+        "cannot use the token file /nowhere: No such file or directory (os error 2)",
+    ),
     (
         "--database",
         "mysql:x",

@@ -1,0 +1,6 @@
+//! Operators of the console: their passwords, and how they log in.
+
+pub mod login;
+pub mod password;
+
+pub use login::{LoggedIn, LoginRefused, OperatorLogins};

@@ -1,0 +1,5 @@
+//! The operations listener: who may read health and metrics, and who may use the console.
+
+mod access;
+mod hostile;
+mod login;
