@@ -143,7 +143,7 @@ impl Engine for Losing<'_> {
         self.engine.expire_due(now, most)
     }
 
-    fn load(&mut self, wanted: &Wanted, view: &mut View, moment: Moment) -> Result<(), Fault> {
+    fn load(&mut self, wanted: &Wanted<'_>, view: &mut View, moment: Moment) -> Result<(), Fault> {
         self.step()?;
         self.engine.load(wanted, view, moment)
     }

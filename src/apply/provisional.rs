@@ -49,13 +49,13 @@ impl Provisionals {
     pub fn assign(
         &mut self,
         names: &[(SiteId, Username)],
-        load: impl FnOnce(&Wanted, &mut View) -> Result<(), Fault>,
+        load: impl FnOnce(&Wanted<'_>, &mut View) -> Result<(), Fault>,
     ) -> Result<Vec<Whose>, Fault> {
         let (mut wanted, mut view) = (Wanted::default(), View::default());
         for (site, name) in names {
             // A member without a row: those who left are found too.
             let key = Key { site: *site, member: MemberId::provisional(self.next) };
-            wanted.called.insert((key, name.clone()));
+            wanted.called.insert((key, name));
         }
         load(&wanted, &mut view)?;
         let mut new: HashMap<(SiteId, &str), MemberId> = HashMap::new();

@@ -90,7 +90,7 @@ pub trait Engine {
     /// expiry is reached holds no name any more and is moved first. While a jump of the clock is
     /// being confirmed the row stays: then `save` moves a member only if the name is given to
     /// another one.
-    fn load(&mut self, wanted: &Wanted, view: &mut View, moment: Moment) -> Result<(), Fault>;
+    fn load(&mut self, wanted: &Wanted<'_>, view: &mut View, moment: Moment) -> Result<(), Fault>;
 
     /// Writes outcomes in this order: changes and journal records. An error leaves the transaction
     /// open for `rollback`, or for `rollback_to_savepoint`.

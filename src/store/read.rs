@@ -49,7 +49,7 @@ pub trait Read: fmt::Debug + Send {
     }
 
     /// Adds to `view` what it does not hold yet of `wanted`.
-    fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault>;
+    fn load(&self, wanted: &Wanted<'_>, view: &mut View, now: i64) -> Result<(), Fault>;
 
     /// Whether this is a member or a former member, with the row.
     fn standing(&self, key: Key, now: i64) -> Result<Standing, Fault>;

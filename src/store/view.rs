@@ -12,44 +12,43 @@ use crate::member::Member;
 
 /// What has to be loaded for a batch.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct Wanted<'a> {
     /// Members.
     pub keys: HashSet<Key>,
     /// Names within sites, each under its folded form. Every spelling counts separately.
-    pub names: HashSet<(SiteId, Username)>,
+    pub names: HashSet<(SiteId, &'a Username)>,
     /// What NATS calls members. A provisional member who has such a name is this member.
-    pub called: HashSet<(Key, Username)>,
+    pub called: HashSet<(Key, &'a Username)>,
 }
 
-impl Wanted {
+impl<'a> Wanted<'a> {
     /// Adds what is needed to decide this action.
-    pub fn add(&mut self, action: &Action) {
+    pub fn add(&mut self, action: &'a Action) {
         self.keys.extend(action.key());
-        self.names.extend(action.wanted().map(|(site, name)| (site, name.clone())));
-        let key = action.key().filter(|key| !key.member.is_provisional());
-        let names = action.names().into_iter().flatten().cloned();
-        self.called
-            .extend(key.into_iter().flat_map(|key| names.clone().map(move |name| (key, name))));
+        self.names.extend(action.wanted());
+        if let Some(key) = action.key().filter(|key| !key.member.is_provisional()) {
+            self.called.extend(action.names().into_iter().flatten().map(|name| (key, name)));
+        }
     }
 
     /// The names whose holders have to be loaded, once the members are loaded. A member who is here
     /// under a name holds it, and no provisional member does.
-    pub(super) fn names_to_load(&self, view: &View) -> HashSet<(SiteId, Username)> {
+    pub(super) fn names_to_load(&self, view: &View) -> HashSet<(SiteId, &'a Username)> {
         let mut names = self.names.clone();
-        for (key, name) in &self.called {
+        for &(key, name) in &self.called {
             let is_theirs = |row: &Member| row.username.folded() == name.folded();
-            if !view.row(*key).is_some_and(is_theirs) {
-                names.insert((key.site, name.clone()));
+            if !view.row(key).is_some_and(is_theirs) {
+                names.insert((key.site, name));
             }
         }
         names
     }
 
     /// The names of members without a row. They may have left as provisional members.
-    pub(super) fn names_of_unknown(&self, view: &View) -> Vec<(SiteId, Username)> {
+    pub(super) fn names_of_unknown(&self, view: &View) -> Vec<(SiteId, &'a Username)> {
         let is_unknown = |key: Key| matches!(view.standing(key), Standing::Unknown);
         let called = self.called.iter().filter(|(key, _)| is_unknown(*key));
-        called.map(|(key, name)| (key.site, name.clone())).collect()
+        called.map(|&(key, name)| (key.site, name)).collect()
     }
 
     /// The provisional members that were found by name and whose rows are not loaded yet.

@@ -135,7 +135,8 @@ fn member(site: i64, id: i64, username: &str) -> Member {
 fn loaded(engine: &mut dyn Engine, keys: &[Key], names: &[(i64, &str)]) -> View {
     let mut wanted = Wanted::default();
     wanted.keys.extend(keys);
-    wanted.names.extend(names.iter().map(|&(site, text)| (key(site, 1).site, name(text))));
+    let names: Vec<_> = names.iter().map(|&(site, text)| (key(site, 1).site, name(text))).collect();
+    wanted.names.extend(names.iter().map(|(site, name)| (*site, name)));
     let mut view = View::default();
     engine.load(&wanted, &mut view, NOON.into()).unwrap();
     view

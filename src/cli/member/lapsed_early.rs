@@ -190,7 +190,7 @@ fn restore(
         };
         let formers: Vec<_> = keys.iter().map(|key| (*key, early(key))).collect();
         let names = formers.iter().flat_map(|(key, former)| {
-            former.iter().map(|former| (key.site, former.member.username.clone()))
+            former.iter().map(|former| (key.site, &former.member.username))
         });
         engine.load(&Wanted { names: names.collect(), ..Wanted::default() }, &mut view, moment)?;
         let one = |(key, former): (Key, Option<Former>)| {

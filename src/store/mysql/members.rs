@@ -97,7 +97,7 @@ struct NameRow {
 impl Mysql<'_> {
     pub(super) fn load_view(
         &mut self,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         view: &mut View,
         moment: Moment,
     ) -> Result<(), Fault> {
@@ -117,7 +117,7 @@ impl Mysql<'_> {
     /// The provisional members who have one of these names, and those who had it.
     fn load_provisional(
         &mut self,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         view: &mut View,
         moment: Moment,
     ) -> Result<(), Fault> {
@@ -137,8 +137,8 @@ impl Mysql<'_> {
             }
         }
         for (site, name) in names {
-            let former = formers.get(&(site, folded_key(&name))).map(|&(_, member)| member);
-            view.put_provisional_former(site, &name, former);
+            let former = formers.get(&(site, folded_key(name))).map(|&(_, member)| member);
+            view.put_provisional_former(site, name, former);
         }
         for (key, standing) in self.standings(&wanted.provisional(view), moment)? {
             view.put_member(key, standing);
@@ -192,7 +192,7 @@ impl Mysql<'_> {
     /// whose expiry is reached holds no name, and is moved if the clock is confirmed.
     fn load_names(
         &mut self,
-        names: &HashSet<(SiteId, Username)>,
+        names: &HashSet<(SiteId, &Username)>,
         view: &mut View,
         moment: Moment,
     ) -> Result<(), Fault> {
@@ -229,7 +229,7 @@ impl Mysql<'_> {
 
     fn put_names(
         &mut self,
-        names: &HashSet<(SiteId, Username)>,
+        names: &HashSet<(SiteId, &Username)>,
         view: &mut View,
         holders: &HashMap<(SiteId, Vec<u8>), MemberId>,
     ) {

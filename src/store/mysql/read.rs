@@ -196,7 +196,7 @@ impl Read for Reader {
         self.reads_from_fallback()
     }
 
-    fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
+    fn load(&self, wanted: &Wanted<'_>, view: &mut View, now: i64) -> Result<(), Fault> {
         for &key in &wanted.keys {
             if !view.has_member(key) {
                 view.put_member(key, standing_at(self.stored_standing(key)?, now));
@@ -218,10 +218,10 @@ impl Read for Reader {
                 "SELECT siteid, memberid FROM former_member
                  WHERE username_key = ? AND siteid = ? AND memberid >= 4611686018427387904
                  ORDER BY ended_at DESC, memberid LIMIT 1",
-                vec![Value::Bytes(folded_key(&name)), site.get().into()],
+                vec![Value::Bytes(folded_key(name)), site.get().into()],
             )?;
             let former = former.map(|mut row| read_key(&mut row, 0, 1)).transpose()?;
-            view.put_provisional_former(site, &name, former.map(|key| key.member));
+            view.put_provisional_former(site, name, former.map(|key| key.member));
         }
         for key in wanted.provisional(view) {
             view.put_member(key, standing_at(self.stored_standing(key)?, now));

@@ -165,7 +165,7 @@ impl Engine for Sqlite<'_> {
         self.within(|engine| engine.move_expired(now, most))
     }
 
-    fn load(&mut self, wanted: &Wanted, view: &mut View, moment: Moment) -> Result<(), Fault> {
+    fn load(&mut self, wanted: &Wanted<'_>, view: &mut View, moment: Moment) -> Result<(), Fault> {
         self.within(|engine| engine.load_view(wanted, view, moment))
     }
 

@@ -53,7 +53,7 @@ impl Sqlite<'_> {
 
     pub(super) fn load_view(
         &mut self,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         view: &mut View,
         moment: Moment,
     ) -> Result<(), Fault> {
@@ -82,7 +82,7 @@ impl Sqlite<'_> {
     /// The provisional members who have one of these names, and those who had it.
     fn load_provisional(
         &mut self,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         view: &mut View,
         moment: Moment,
     ) -> Result<(), Fault> {
@@ -91,7 +91,7 @@ impl Sqlite<'_> {
                 let mut rows = self.select_provisional.query(params![name.folded(), site.get()])?;
                 rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()?
             };
-            view.put_provisional_former(site, &name, found.and_then(member_id));
+            view.put_provisional_former(site, name, found.and_then(member_id));
         }
         for key in wanted.provisional(view) {
             let standing = self.standing(key, moment)?;

@@ -30,7 +30,7 @@ impl Read for Reader {
         self.end()
     }
 
-    fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
+    fn load(&self, wanted: &Wanted<'_>, view: &mut View, now: i64) -> Result<(), Fault> {
         self.load_view(wanted, view, now)
     }
 

@@ -60,7 +60,7 @@ impl Reader {
     /// If the database cannot be read.
     pub(super) fn load_view(
         &self,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         view: &mut View,
         now: i64,
     ) -> Result<(), Fault> {
@@ -82,7 +82,7 @@ impl Reader {
             let found = former.query_row(params![name.folded(), site.get()], |row| row.get(0));
             let found: Option<i64> = found.optional()?;
             let found = found.and_then(member_id);
-            view.put_provisional_former(site, &name, found);
+            view.put_provisional_former(site, name, found);
         }
         for key in wanted.provisional(view) {
             view.put_member(key, standing_at(self.stored_standing(key)?, now));

@@ -162,7 +162,7 @@ fn a_load_moves_who_has_lapsed_unless_the_clock_may_be_wrong() {
             database.commit(|engine| {
                 let mut wanted = Wanted::default();
                 wanted.keys.insert(bob.key);
-                wanted.names.insert((bob.key.site, name("bob")));
+                wanted.names.insert((bob.key.site, &bob.username));
                 let mut view = View::default();
                 engine.load(&wanted, &mut view, moment)?;
                 Ok((view.standing(bob.key).clone(), view.holder(bob.key.site, &name("bob"))))

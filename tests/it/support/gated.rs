@@ -94,7 +94,7 @@ impl Read for GatedReader {
         self.inner.end_read()
     }
 
-    fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
+    fn load(&self, wanted: &Wanted<'_>, view: &mut View, now: i64) -> Result<(), Fault> {
         self.inner.load(wanted, view, now)
     }
 

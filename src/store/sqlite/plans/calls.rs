@@ -276,10 +276,10 @@ fn login_record() -> LoginRecord {
 
 fn read(reader: &dyn Read) -> Result<(), Fault> {
     reader.begin_read()?;
-    let (site, bob, now) = (key(71).site, name("bob"), NOON);
+    let (site, bob, dan, now) = (key(71).site, name("bob"), name("dan"), NOON);
     let mut wanted = Wanted::default();
     wanted.keys.extend([key(71), key(73), key(99)]);
-    wanted.names.extend([(site, bob.clone()), (site, name("dan"))]);
+    wanted.names.extend([(site, &bob), (site, &dan)]);
     reader.load(&wanted, &mut View::default(), now)?;
     reader.standing(key(71), now)?;
     reader.holder(site, &bob, now)?;
