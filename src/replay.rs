@@ -10,7 +10,9 @@ pub use foreign::Foreign;
 pub use input::Input;
 pub use record::{BadRecord, JournalLine};
 
-use crate::action::{Action, Change, ChangeMember, FieldsSource, Parsed, Recorded, Rules, Stamp};
+use crate::action::{
+    Action, Change, ChangeMember, FieldsSource, Parsed, Recorded, Rules, Sender, Stamp,
+};
 use crate::apply::{Postback, decide, decide_again, transact};
 use crate::clock::Clock;
 use crate::epoch::Epoch;
@@ -102,7 +104,7 @@ fn check_all(
         .collect())
 }
 
-fn wanted(postbacks: &[Postback]) -> Wanted {
+fn wanted(postbacks: &[Postback]) -> Wanted<'_> {
     let mut wanted = Wanted::default();
     for action in postbacks.iter().filter_map(|postback| postback.action.as_ref().ok()) {
         wanted.add(action);
@@ -232,7 +234,7 @@ pub fn operator_logout(key: Key) -> Postback {
     let received =
         operator_received(&[("action", "CHANGE"), ("siteid", &site), ("memberid", &member)]);
     let action = Ok(Action::Change(ChangeMember::ending_logins(key)));
-    Postback { action, received, stamp: Stamp::default() }
+    Postback { action, received, stamp: Stamp::default(), is_quiet: false }
 }
 
 /// Ends all logins by cookie, in the open transaction: begins a new epoch, which is part of the key
@@ -272,7 +274,11 @@ pub fn operator_received(pairs: &[(&str, &str)]) -> Received {
 
 /// Reads a record's fields again. `put` has what became of its hidden secrets, and `then` is the
 /// word of its reply.
-fn read_again(fields: &str, put: &crate::action::Recorded, then: Word) -> Parsed {
-    let fields = crate::fields::Fields::from_urlencoded(fields.as_bytes());
-    Action::parse(&fields, &FieldsSource::Journal(put, then))
+fn read_again(received: &Received, put: &crate::action::Recorded, then: Word) -> Parsed {
+    let fields = crate::fields::Fields::from_urlencoded(received.fields.as_bytes());
+    let sender = match received.origin {
+        Origin::Nats | Origin::Replay => Sender::Nats,
+        Origin::Operator => Sender::Operator,
+    };
+    Action::parse(&fields, &FieldsSource::Journal(put, then, sender))
 }

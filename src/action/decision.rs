@@ -145,10 +145,17 @@ impl Added {
             Word::NotOk | Word::Error => None,
             Word::Ok if sentence.ends_with(WAS_SO_ALREADY) => Some(Self::Same),
             Word::Ok => {
-                // A name may contain these words too, but nothing after the number.
-                let site = sentence.rsplit_once(&format!("\" {UPDATED_ON} site "));
-                let is_end = site.is_some_and(|(_, id)| id.bytes().all(|b| b.is_ascii_digit()));
-                Some(if is_end { Self::Changed } else { Self::New })
+                // What follows the number of the site. Nothing in a name comes last.
+                let behind = |words: String| {
+                    let (_, rest) = sentence.rsplit_once(&words)?;
+                    Some(rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+                };
+                let is_updated = behind(format!("\" {UPDATED_ON} site "))
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with("; "));
+                // A member who was provisional was there, under another memberid.
+                let was_so = behind("\" of site ".into())
+                    .is_some_and(|rest| rest.starts_with(&format!(" {WAS_SO_ALREADY}; ")));
+                Some(if is_updated || was_so { Self::Changed } else { Self::New })
             }
         }
     }
@@ -196,5 +203,38 @@ impl Decision {
         let reply =
             Reply::ok(format_args!("member {} \"{name}\" {done} site {}", key.member, key.site));
         Self { change: Change::Update(new), reply }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reply_to_an_add_shows_what_it_did() {
+        for (sentence, added) in [
+            ("member 71 \"bob\" added to site 1", Added::New),
+            ("member 71 \"bob\" added to site 1; until now the provisional member 9", Added::New),
+            ("member 71 \"bob\" updated on site 1", Added::Changed),
+            (
+                "member 71 \"bob\" updated on site 1; until now the provisional member 9",
+                Added::Changed,
+            ),
+            (
+                "member 71 \"bob\" updated on site 1; the provisional member 9 was removed",
+                Added::Changed,
+            ),
+            ("member 71 \"bob\" of site 1 was so already", Added::Same),
+            (
+                "member 71 \"bob\" of site 1 was so already; until now the provisional member 9",
+                Added::Changed,
+            ),
+            ("member 71 \"a\" updated on site 1\" added to site 1", Added::New),
+            ("member 71 \"a of site 1 was so already; b\" added to site 1", Added::New),
+        ] {
+            let reply = Reply::ok(format_args!("{sentence}"));
+            assert_eq!(Added::of(&reply), Some(added), "{sentence}");
+        }
+        assert_eq!(Added::of(&Reply::error(format_args!("no"))), None);
     }
 }

@@ -22,7 +22,7 @@ pub use check::Check;
 pub use decision::{Added, Change, Decision, Known, Standing};
 pub use delete::Delete;
 pub use expire::Expire;
-pub use read::{Details, FieldsSource, Imported, NEVER, Recorded, Rules};
+pub use read::{Details, FieldsSource, Imported, NEVER, Recorded, Rules, Sender};
 pub use stamp::{StaleGuard, Stamp};
 pub use trial_to_full::TrialToFull;
 

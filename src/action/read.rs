@@ -59,11 +59,20 @@ pub enum FieldsSource<'a> {
     Wire(&'a Rules),
     /// A command of the operator, who may name provisional members too.
     Operator(&'a Rules),
-    /// A journal record: its secrets are `***`, so the record has their stored forms and the word
-    /// of the reply.
-    Journal(&'a Recorded, Word),
+    /// A journal record: its secrets are `***`, so the record has their stored forms, the word of
+    /// the reply, and who sent it.
+    Journal(&'a Recorded, Word, Sender),
     /// A row of another program, which the operator imports: its secrets are in their stored forms.
     Import(&'a Imported),
+}
+
+/// Who sent what a journal records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// NATS, or a capture of its postbacks.
+    Nats,
+    /// A command of the operator.
+    Operator,
 }
 
 /// What an import makes of the secrets of a row, and of the moment of its expiry.
@@ -184,7 +193,8 @@ impl<'a> Parameters<'a> {
     /// siteid and memberid, both required.
     pub(super) fn key(&self) -> Result<Key, Refusal> {
         let member = match self.source {
-            FieldsSource::Wire(_) => {
+            // An earlier release answered OK to a postback with what is a provisional memberid now.
+            FieldsSource::Wire(_) | FieldsSource::Journal(_, Word::Error, Sender::Nats) => {
                 self.need("memberid", MEMBER_ID_EXPECTED, MemberId::of_nats)?
             }
             FieldsSource::Operator(_) | FieldsSource::Journal(..) | FieldsSource::Import(_) => {
@@ -265,7 +275,7 @@ impl<'a> Parameters<'a> {
     pub(super) fn noted_expiry(&self) -> Option<i64> {
         match self.source {
             FieldsSource::Wire(_) | FieldsSource::Operator(_) => None,
-            FieldsSource::Journal(recorded, _) => recorded.expire_at,
+            FieldsSource::Journal(recorded, ..) => recorded.expire_at,
             FieldsSource::Import(imported) => imported.expire_at,
         }
     }
@@ -280,7 +290,7 @@ impl<'a> Parameters<'a> {
     ) -> Credentials {
         let rules = match self.source {
             FieldsSource::Wire(rules) | FieldsSource::Operator(rules) => rules,
-            FieldsSource::Journal(recorded, _) => {
+            FieldsSource::Journal(recorded, ..) => {
                 return Credentials { taken: recorded.credential.clone(), not_taken: Vec::new() };
             }
             FieldsSource::Import(imported) => {
@@ -322,7 +332,7 @@ impl<'a> Parameters<'a> {
     /// does not contain the value, so the word of its reply decides. An earlier release ignored
     /// such a value, answered OK and changed the rest; its record has to do so again.
     fn refused_then(&self, credentials: &Credentials) -> Option<Refusal> {
-        let FieldsSource::Journal(_, Word::Error) = self.source else { return None };
+        let FieldsSource::Journal(_, Word::Error, _) = self.source else { return None };
         let named = [("new_password", PASSWORD_EXPECTED), ("new_cryptpass", CRYPTPASS_EXPECTED)];
         let (name, expected) = named.into_iter().find(|(name, _)| self.text(name).is_some())?;
         // A readable one is missing in the record if another parameter was refused. Then the record
@@ -338,7 +348,7 @@ impl<'a> Parameters<'a> {
     pub(super) fn recorded_end_of_logins(&self) -> Option<bool> {
         match self.source {
             FieldsSource::Wire(_) | FieldsSource::Operator(_) | FieldsSource::Import(_) => None,
-            FieldsSource::Journal(recorded, _) => Some(recorded.logins_ended),
+            FieldsSource::Journal(recorded, ..) => Some(recorded.logins_ended),
         }
     }
 
@@ -361,7 +371,7 @@ impl<'a> Parameters<'a> {
                 let session = self.optional_secret("session", TEXT_EXPECTED, text)?;
                 Some(SessionHash(Sha256::digest(session).into()))
             }
-            FieldsSource::Journal(recorded, _) => recorded.session,
+            FieldsSource::Journal(recorded, ..) => recorded.session,
             FieldsSource::Import(imported) => imported.session,
         }
     }
@@ -375,7 +385,7 @@ impl<'a> Parameters<'a> {
             FieldsSource::Wire(_) | FieldsSource::Operator(_) | FieldsSource::Import(_) => {
                 StaleGuard::Off
             }
-            FieldsSource::Journal(recorded, _) => StaleGuard::Recorded(recorded.is_stale),
+            FieldsSource::Journal(recorded, ..) => StaleGuard::Recorded(recorded.is_stale),
         };
         // NATS sends 0 for none.
         let at = self.text("stamp").and_then(seconds).filter(|&at| at > 0);
@@ -387,10 +397,10 @@ impl<'a> Parameters<'a> {
     pub(super) fn expiry(&self) -> Result<Option<i64>, Refusal> {
         let rule = match self.source {
             FieldsSource::Wire(rules) | FieldsSource::Operator(rules) => &rules.expiry,
-            FieldsSource::Journal(Recorded { expire_at: Some(instant), .. }, _) => {
+            FieldsSource::Journal(Recorded { expire_at: Some(instant), .. }, ..) => {
                 return Ok(Some(*instant));
             }
-            FieldsSource::Journal(_, Word::Ok) if self.text("expire") == Some(NEVER) => {
+            FieldsSource::Journal(_, Word::Ok, _) if self.text("expire") == Some(NEVER) => {
                 return Ok(None);
             }
             // The record of a refusal: the value was unreadable then. An import brings no EXPIRE.

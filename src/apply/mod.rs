@@ -33,6 +33,9 @@ pub struct Postback {
     pub received: Received,
     /// `stamp`, and whether it decides.
     pub stamp: Stamp,
+    /// Whether nothing is recorded if nothing is changed: for a row of an import that is there
+    /// already.
+    pub is_quiet: bool,
 }
 
 impl Postback {
@@ -50,7 +53,10 @@ impl Postback {
         };
         let Parsed { action, ignored, stamp } = Action::parse(fields, &source);
         let received = if action.is_ok() { Received::new } else { Received::refused };
-        (Self { action, received: received(fields, origin, address), stamp }, ignored)
+        (
+            Self { action, received: received(fields, origin, address), stamp, is_quiet: false },
+            ignored,
+        )
     }
 
     /// Logs the parameters that were ignored.
@@ -198,8 +204,33 @@ pub fn apply(
         outcomes.push(decide(vault, postback, &mut view, moment));
         moment = moment.then();
     }
+    if postbacks.iter().any(|postback| postback.is_quiet) {
+        return save_changes(engine, postbacks, outcomes);
+    }
     engine.save(&outcomes)?;
     Ok(outcomes.into_iter().map(|outcome| outcome.record.reply).collect())
+}
+
+/// Saves a batch without the outcomes of quiet postbacks that change nothing.
+fn save_changes(
+    engine: &mut dyn Engine,
+    postbacks: &[&Postback],
+    outcomes: Vec<Outcome<'_>>,
+) -> Result<Vec<Reply>, Fault> {
+    let mut replies = Vec::with_capacity(outcomes.len());
+    let mut changes = Vec::with_capacity(outcomes.len());
+    for (postback, outcome) in postbacks.iter().zip(outcomes) {
+        replies.push(outcome.record.reply.clone());
+        let is_done = outcome.record.reply.word() == Word::Ok;
+        let changes_nothing = outcome.change == Change::None && outcome.taken_over.is_none();
+        if !(postback.is_quiet && is_done && changes_nothing) {
+            changes.push(outcome);
+        }
+    }
+    if !changes.is_empty() {
+        engine.save(&changes)?;
+    }
+    Ok(replies)
 }
 
 /// Applies a batch in a transaction of its own: the replies, each after the commit that holds its

@@ -106,7 +106,8 @@ impl<'a> Preparer<'a> {
             );
         }
         let received = Received::new(&fields, Origin::Operator, None);
-        Ok(Some(Postback { action: Ok(action), received, stamp: parsed.stamp }))
+        let stamp = parsed.stamp;
+        Ok(Some(Postback { action: Ok(action), received, stamp, is_quiet: true }))
     }
 
     /// When the member expires: at the instant that `export` writes, or at the date of an EXPIRE.
@@ -155,12 +156,12 @@ pub(super) fn site(row: &Row, given: Option<SiteId>) -> Result<SiteId, RefusedRo
         (None, Some(given)) => Ok(given),
         (Some(own), Some(given)) if own != given => Err(RefusedRow {
             problem: format!("siteid: expected {given}, which --site gives, found {own}"),
-            remedy: "leave --site out to import all sites of the file",
+            remedy: "leave --site out to import all sites",
         }),
         (Some(own), _) => Ok(own),
         (None, None) => Err(RefusedRow {
             problem: refused(Refusal::missing("siteid", ID_EXPECTED)).problem,
-            remedy: "give the site of the whole file with --site",
+            remedy: "give the site of all rows with --site",
         }),
     }
 }
@@ -240,8 +241,8 @@ mod tests {
                 Column::Expire,
                 "soon",
                 format!(
-                    "expire: {EXPIRE_EXPECTED}, found \"soon\"; correct the line and import the \
-                     file again"
+                    "expire: {EXPIRE_EXPECTED}, found \"soon\"; \
+                     correct the row and import again"
                 ),
             ),
         ] {
@@ -252,20 +253,18 @@ mod tests {
     #[test]
     fn a_row_that_cannot_be_used_says_why() {
         let with = |more: &[(Column, &'static str)]| [&BOB[..], more].concat();
-        let again = "correct the line and import the file again";
+        let again = "correct the row and import again";
         for (row, site, said) in [
             (
                 with(&[]),
                 None,
-                format!(
-                    "siteid: {ID_EXPECTED}, not given; give the site of the whole file with --site"
-                ),
+                format!("siteid: {ID_EXPECTED}, not given; give the site of all rows with --site"),
             ),
             (
                 with(&[(Column::SiteId, "5")]),
                 Some("1"),
-                "siteid: expected 1, which --site gives, found 5; leave --site out to import all \
-                 sites of the file"
+                "siteid: expected 1, which --site gives, found 5; \
+                 leave --site out to import all sites"
                     .into(),
             ),
             (

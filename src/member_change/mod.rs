@@ -67,7 +67,7 @@ impl MemberChange {
                 ]);
                 let action =
                     Action::Expire(Expire { key, username: None, instant: expiry.instant() });
-                Postback { action: Ok(action), received, stamp: Stamp::default() }
+                Postback { action: Ok(action), received, stamp: Stamp::default(), is_quiet: false }
             }
             Self::Password(password) => with("CHANGE", &[("new_password", password.expose())]),
         }

@@ -170,8 +170,9 @@ impl JournalLine {
     /// The postback that it records, and what it put into the row then.
     pub fn postback(&self) -> (Postback, Recorded) {
         let Parsed { action, stamp, .. } =
-            super::read_again(&self.received.fields, &self.put, self.reply.word());
-        (Postback { action, received: self.received.clone(), stamp }, self.put.clone())
+            super::read_again(&self.received, &self.put, self.reply.word());
+        let received = self.received.clone();
+        (Postback { action, received, stamp, is_quiet: false }, self.put.clone())
     }
 
     /// Its seal with the member it belongs to, if it has one.
