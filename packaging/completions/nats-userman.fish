@@ -109,7 +109,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -s h -l help -d 
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s V -l version -d 'Print version'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "replay" -d 'Apply captured postbacks to the database, or send them to a URL with --to'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "try" -d 'Play NATS against a receiver at its URL with a test member, and say what is wrong'
-complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "import" -d 'Import members of another program from a file, also while the service runs'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "import" -d 'Import members of another program from a file or a MySQL table, also while the service runs'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "journal" -d 'List or export journal records'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "export" -d 'Write all members into a file, once or whenever they change: CSV, JSON lines or .htpasswd'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "reconcile" -d 'Compare the members with NATS\'s list of active members, and mend the differences'
@@ -137,11 +137,16 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l wait -
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l ca -d 'File with root certificates in PEM form, for a receiver whose certificate no public authority has signed' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -l json -d 'Print the result as a JSON object'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand try" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l from -d 'Database of MariaDB or MySQL whose table is imported instead of a file: mysql://USER@HOST[:PORT]/DATABASE; it is only read' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l from-password -d 'Password of the user in --from' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l from-password-file -d 'File with the password of the user in --from' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l from-tls -d 'Encryption of the connection to --from: required or off; with --from-tls-ca it is required [default: off for loopback addresses, otherwise required]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l from-tls-ca -d 'File with PEM certificates to trust for --from, beside the public authorities' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l format -d 'Format of the file: csv, tsv, jsonl, htpasswd, mysql-dump or mysql-batch [default: recognised by the first line]' -r
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l map -d 'Name that a column has in the file, as in cryptpass=pass; repeatable' -r
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l table -d 'Table of a MySQL dump, where several have members' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l map -d 'Name that a column has in the source, as in cryptpass=pass; repeatable' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l table -d 'Table of --from [default: member_auth], or of a MySQL dump where several have members' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l site -d 'siteid of the rows that have none; rows of another site are refused' -r
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l expect-count -d 'Import nothing unless the file has this number of rows' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l expect-count -d 'Import nothing unless the source has this number of rows' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l dry-run -d 'Say what would be refused and changed, and change nothing'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -l json -d 'Print JSON lines: an object for each refused row, and one with the counts'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand import" -s h -l help -d 'Print help'

@@ -1,4 +1,4 @@
-//! `import`: members of another program, from a file.
+//! `import`: members of another program, from a file or from a table on a server.
 
 mod target;
 
@@ -9,47 +9,49 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::failure::{Failure, id};
-use super::progress::bar_of_bytes;
+use super::progress::{bar_of_bytes, bar_of_rows};
 use super::report::Report;
 use crate::action::{Added, Rules};
 use crate::apply::Postback;
 use crate::clock::Clock;
 use crate::clock::jump::moment_of_command;
-use crate::config::Config;
+use crate::config::{Config, ImportSource};
 use crate::database;
 use crate::identity::SiteId;
 use crate::import::{
-    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, Mapping, Prepared, Preparer, Row,
-    Rows, Source, Step, Unnamed, apply_batch, check, decide_batch,
+    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, Input, Mapping, Prepared, Preparer,
+    Row, Rows, Step, Unnamed, apply_batch, check, decide_batch,
 };
 use crate::reply::Reply;
 use crate::store::{Engine, Fault, Read};
 use target::Target;
 
-const EXIT_CODES: &str = "Exit code 1: a row was refused (the others are imported), or the file as \
-    a whole cannot be used (then nothing is imported). Repeats are harmless: an import that was \
+const EXIT_CODES: &str = "Exit code 1: a row was refused (the others are imported), or the source \
+    as a whole cannot be used (then nothing is imported). Repeats are harmless: an import that was \
     interrupted is run again.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct ImportCommand {
     /// File of members, also in gzip or UTF-16; - is standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "from")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    source: ImportSource,
     /// Format of the file: csv, tsv, jsonl, htpasswd, mysql-dump or mysql-batch [default:
     /// recognised by the first line]
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
-    /// Name that a column has in the file, as in cryptpass=pass; repeatable
+    /// Name that a column has in the source, as in cryptpass=pass; repeatable
     #[arg(long, value_name = "COLUMN=NAME")]
     map: Vec<String>,
-    /// Table of a MySQL dump, where several have members
+    /// Table of --from [default: member_auth], or of a MySQL dump where several have members
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
     /// siteid of the rows that have none; rows of another site are refused
     #[arg(long, value_name = "SITE", value_parser = id)]
     site: Option<i64>,
-    /// Import nothing unless the file has this number of rows
+    /// Import nothing unless the source has this number of rows
     #[arg(long, value_name = "ROWS")]
     expect_count: Option<u64>,
     /// Say what would be refused and changed, and change nothing
@@ -74,22 +76,27 @@ impl ImportCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let mapping =
             Mapping::parse(&self.map).map_err(|error| Failure::usage(error.to_string()))?;
-        let source = Source::open(&self.file)?;
-        let format = self.format.map_or_else(|| Format::of(&source, &mapping), Ok)?;
+        let input = self.input(config, mapping)?;
         let site = self.site.and_then(|site| SiteId::parse(&site.to_string()));
-        let bar = bar_of_bytes();
-        bar.set_length(source.length());
+        let bar = if input.counts_rows() { bar_of_rows() } else { bar_of_bytes() };
+        bar.set_length(input.length());
         bar.set_message("checking");
-        let mut rows = format.rows(&source, &mapping, self.table.as_deref())?;
-        let checked = check(&mut *rows, site, || bar.set_position(source.bytes_read()))?;
-        self.check_count(&source, checked.rows)?;
+        let mut rows = input.rows()?;
+        let checked = check(&mut *rows, site, || bar.set_position(input.position()))?;
+        self.check_count(&input, checked.rows)?;
         let mut report = Report::new(self.json);
+        if let Some(note) = input.note() {
+            report.note(input.name(), note)?;
+        }
         if !checked.unused.is_empty() {
-            report.note(source.name(), &unused(&checked.unused))?;
+            report.note(input.name(), &unused(&checked.unused))?;
         }
         bar.set_message("importing");
-        let rows = format.rows(&source, &mapping, self.table.as_deref())?;
-        let open = Open { source: &source, rows, checked: &checked, bar: &bar, site };
+        if input.counts_rows() {
+            bar.set_length(checked.rows);
+        }
+        let rows = input.rows()?;
+        let open = Open { input: &input, rows, checked: &checked, bar: &bar, site };
         let mut counts = Counts::default();
         let done = self.apply(config, open, &mut report, &mut counts);
         bar.finish_and_clear();
@@ -107,13 +114,36 @@ impl ImportCommand {
         }
     }
 
-    fn check_count(&self, source: &Source, found: u64) -> Result<(), Failure> {
+    /// Opens what is imported.
+    fn input(&self, config: &Config, mapping: Mapping) -> Result<Input, Failure> {
+        let table = self.table.as_deref();
+        if let Some(server) = self.source.server()? {
+            if self.source.has_password_in_url() {
+                log::warn!(
+                    "--from has a password, which is visible in the process list to every user of \
+                     this machine: use --from-password-file"
+                );
+            }
+            if config.location.is_database_of(&server) {
+                return Err(Failure::Failed(format!(
+                    "--from: {server} is the database of --database itself: import reads tables \
+                     of other programs"
+                )));
+            }
+            return Ok(Input::server(&server, table, mapping)?);
+        }
+        // clap requires one of the two.
+        let Some(file) = &self.file else { return Err(Failure::usage("expected FILE or --from")) };
+        Ok(Input::file(file, self.format, table, mapping)?)
+    }
+
+    fn check_count(&self, input: &Input, found: u64) -> Result<(), Failure> {
         match self.expect_count.filter(|&expected| expected != found) {
             None => Ok(()),
             Some(expected) => Err(Failure::Failed(format!(
-                "{}: --expect-count: expected {expected} rows, found {found}; nothing was \
-                 imported: export the file again, or correct the number",
-                source.name()
+                "{}: --expect-count: expected {expected} rows, found {found}; \
+                 nothing was imported: check the source, or correct the number",
+                input.name()
             ))),
         }
     }
@@ -140,8 +170,8 @@ impl ImportCommand {
     }
 }
 
-const GO_ON: &str = "all rows before it are imported: remove the cause and import the file again, \
-    repeats are harmless";
+const GO_ON: &str = "all rows before it are imported: \
+    remove the cause and import again, repeats are harmless";
 
 fn unused(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
@@ -211,9 +241,9 @@ impl Sink<'_> {
 /// The shortest pause between two batches beside a running service.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 
-/// A file that was checked, at its first row.
+/// An input that was checked, at its first row.
 struct Open<'a> {
-    source: &'a Source,
+    input: &'a Input,
     rows: Box<dyn Rows>,
     checked: &'a Checked,
     bar: &'a ProgressBar,
@@ -273,14 +303,14 @@ impl Open<'_> {
             }
             if pending.places.len() == IMPORT_BATCH {
                 pending.flush(report, counts, &mut apply)?;
-                self.bar.set_position(self.source.bytes_read());
+                self.bar.set_position(self.input.position());
             }
         }
         pending.flush(report, counts, &mut apply)?;
         if read != self.checked.rows {
             return Err(Failure::Failed(format!(
                 "{}: had {} rows at first and {read} now: it was changed while it was read",
-                self.source.name(),
+                self.input.name(),
                 self.checked.rows
             )));
         }
@@ -320,4 +350,4 @@ impl Pending {
 }
 
 /// For a row that the rules refuse: mostly because another member holds the name.
-const HELD_REMEDY: &str = "correct one of the two and import the file again";
+const HELD_REMEDY: &str = "correct one of the two and import again";

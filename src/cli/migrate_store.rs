@@ -1,13 +1,13 @@
 //! `migrate-store`: copies a database to another location.
 
-use std::io::{IsTerminal as _, Write, stderr, stdout};
+use std::io::{Write, stdout};
 use std::time::Instant;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::failure::Failure;
+use super::progress::bar_of_rows;
 use crate::config::{Config, ServerSettings, read_location};
 use crate::migration::{Migrated, MigrationError, Phase, migrate};
 use crate::store::Location;
@@ -84,18 +84,4 @@ fn print(
          seal.key and cookie.key stay in the data directory (here {dir}): each receiver of the new \
          database needs the same two files, and the same tokens"
     )
-}
-
-/// A bar of rows whose total is set later. Hidden where stderr is no terminal.
-fn bar_of_rows() -> ProgressBar {
-    if !stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    // The template is a constant that parses. Without it the bar has a plain style.
-    let template = "{msg} {bar:40} {human_pos}/{human_len} rows {elapsed}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }

@@ -120,7 +120,7 @@ enum CliCommand {
     Replay(replay::ReplayCommand),
     /// Play NATS against a receiver at its URL with a test member, and say what is wrong
     Try(try_out::TryCommand),
-    /// Import members of another program from a file, also while the service runs
+    /// Import members of another program from a file or a MySQL table, also while the service runs
     Import(import::ImportCommand),
     /// List or export journal records
     Journal(journal::JournalCommand),

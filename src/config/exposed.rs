@@ -9,8 +9,9 @@ use super::read::Config;
 use super::server::is_open_to_others;
 
 /// The name of the argument, its flag, and the flag that reads it from a file.
-const SECRETS: [(&str, &str, &str); 4] = [
+const SECRETS: [(&str, &str, &str); 5] = [
     ("database_password", "--database-password", "--database-password-file"),
+    ("from_password", "--from-password", "--from-password-file"),
     ("postback_token", "--postback-token", "--postback-token-file"),
     ("api_key", "--api-key", "--api-key-file"),
     ("nats_api_key", "--nats-api-key", "--nats-api-key-file"),

@@ -65,6 +65,40 @@ pub struct ServerSettings {
     pub database_tls_ca: Option<PathBuf>,
 }
 
+/// The names of the settings of one server.
+pub(super) struct Names {
+    password: &'static str,
+    password_file: &'static str,
+    tls: &'static str,
+    tls_ca: &'static str,
+    /// What an error says where there are two passwords.
+    file_beside: &'static str,
+    url_beside: &'static str,
+    /// What an error says of a file of certificates without TLS.
+    without_off: &'static str,
+}
+
+const OF_DATABASE: Names = Names {
+    password: "--database-password",
+    password_file: "--database-password-file",
+    tls: "--database-tls",
+    tls_ca: "--database-tls-ca",
+    file_beside: "--database-password-file beside it",
+    url_beside: "one in the URL of --database beside it",
+    without_off: "expected it without --database-tls off",
+};
+
+/// Of the server that an import reads.
+pub(super) const OF_IMPORT: Names = Names {
+    password: "--from-password",
+    password_file: "--from-password-file",
+    tls: "--from-tls",
+    tls_ca: "--from-tls-ca",
+    file_beside: "--from-password-file beside it",
+    url_beside: "one in the URL of --from beside it",
+    without_off: "expected it without --from-tls off",
+};
+
 /// Whether others on the network can read what the database is sent.
 pub(super) fn is_open_to_others(location: &Location) -> bool {
     match location {
@@ -91,12 +125,21 @@ pub(super) fn read(
         }
     };
     let before = bad.0.len();
-    let in_url = server.password().is_some();
-    let password = password(settings, in_url, bad);
     let server = server.with_read_hosts(read_hosts(settings, bad));
-    let tls = tls(settings, &server, bad);
-    let server = password.into_iter().fold(server, Server::with_password).with_tls(tls);
+    let server = with_access(settings, server, &OF_DATABASE, bad);
     (bad.0.len() == before).then_some(Location::Mysql(server))
+}
+
+/// The server with its password, and with how connections are protected.
+pub(super) fn with_access(
+    settings: &ServerSettings,
+    server: Server,
+    names: &Names,
+    bad: &mut Problems,
+) -> Server {
+    let password = password(settings, server.password().is_some(), names, bad);
+    let tls = tls(settings, &server, names, bad);
+    password.into_iter().fold(server, Server::with_password).with_tls(tls)
 }
 
 /// Reads a database that a command names by a flag of its own. The settings of a server count where
@@ -154,24 +197,32 @@ fn read_hosts(settings: &ServerSettings, bad: &mut Problems) -> Vec<Host> {
     hosts.unwrap_or_default()
 }
 
-fn password(settings: &ServerSettings, in_url: bool, bad: &mut Problems) -> Option<ServerPassword> {
+fn password(
+    settings: &ServerSettings,
+    in_url: bool,
+    names: &Names,
+    bad: &mut Problems,
+) -> Option<ServerPassword> {
+    let two_passwords = |found: &str, bad: &mut Problems| {
+        bad.0.push(BadSetting::found(names.password, "expected one password", found));
+        None
+    };
     let (flag, text) = match (&settings.database_password, &settings.database_password_file) {
         (None, None) => return None,
-        (Some(_), Some(_)) => return two_passwords("--database-password-file beside it", bad),
+        (Some(_), Some(_)) => return two_passwords(names.file_beside, bad),
         (Some(_), None) | (None, Some(_)) if in_url => {
-            return two_passwords("one in the URL of --database beside it", bad);
+            return two_passwords(names.url_beside, bad);
         }
         (Some(text), None) => {
-            let flag = "--database-password";
             let text = text.expose_secret();
             // A password may have blanks around it, and none is likely to have quotes.
             if is_quoted(text) {
-                bad.0.push(BadSetting::found(flag, PASSWORD_EXPECTED, &bytes(text)));
+                bad.0.push(BadSetting::found(names.password, PASSWORD_EXPECTED, &bytes(text)));
                 return None;
             }
-            (flag, Zeroizing::new(text.to_owned()))
+            (names.password, Zeroizing::new(text.to_owned()))
         }
-        (None, Some(path)) => ("--database-password-file", password_in(path, bad)?),
+        (None, Some(path)) => (names.password_file, password_in(path, names.password_file, bad)?),
     };
     let is_password =
         (1..=PASSWORD_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
@@ -182,13 +233,7 @@ fn password(settings: &ServerSettings, in_url: bool, bad: &mut Problems) -> Opti
     Some(ServerPassword::new(text.to_string()))
 }
 
-fn two_passwords(found: &str, bad: &mut Problems) -> Option<ServerPassword> {
-    bad.0.push(BadSetting::found("--database-password", "expected one password", found));
-    None
-}
-
-fn password_in(path: &Path, bad: &mut Problems) -> Option<Zeroizing<String>> {
-    let flag = "--database-password-file";
+fn password_in(path: &Path, flag: &'static str, bad: &mut Problems) -> Option<Zeroizing<String>> {
     let path = bad.path(flag, path)?;
     let unreadable = |error| {
         let found = format!("{}: {error}", path.display());
@@ -199,18 +244,17 @@ fn password_in(path: &Path, bad: &mut Problems) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned()))
 }
 
-fn tls(settings: &ServerSettings, server: &Server, bad: &mut Problems) -> Tls {
-    let ca = settings.database_tls_ca.as_deref().and_then(|path| ca(path, bad));
+fn tls(settings: &ServerSettings, server: &Server, names: &Names, bad: &mut Problems) -> Tls {
+    let ca = settings.database_tls_ca.as_deref().and_then(|path| ca(path, names.tls_ca, bad));
     let mode = settings.database_tls.as_deref();
     let is_required =
-        bad.read_optional("--database-tls", "expected required or off", mode, |text| match text {
+        bad.read_optional(names.tls, "expected required or off", mode, |text| match text {
             "required" => Some(true),
             "off" => Some(false),
             _ => None,
         });
     if is_required == Some(false) && settings.database_tls_ca.is_some() {
-        let expected = "expected it without --database-tls off";
-        bad.0.push(BadSetting::found("--database-tls-ca", expected, "both"));
+        bad.0.push(BadSetting::found(names.tls_ca, names.without_off, "both"));
     }
     match is_required.unwrap_or(ca.is_some() || !server.is_local()) {
         true => Tls::Verified(ca),
@@ -219,8 +263,7 @@ fn tls(settings: &ServerSettings, server: &Server, bad: &mut Problems) -> Tls {
 }
 
 /// The path, if the file has certificates.
-fn ca(path: &Path, bad: &mut Problems) -> Option<PathBuf> {
-    let flag = "--database-tls-ca";
+fn ca(path: &Path, flag: &'static str, bad: &mut Problems) -> Option<PathBuf> {
     let path = bad.path(flag, path)?;
     let (expected, found) = match std::fs::read(path) {
         Ok(pem) if has_certificates(&pem) => return Some(path.to_owned()),

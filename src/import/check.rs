@@ -13,6 +13,8 @@ pub struct Checked {
     /// Names of columns that are not imported.
     pub unused: Vec<String>,
     repeats: Repeats,
+    /// Whether the rows are of a table, and thus on no lines.
+    is_table: bool,
 }
 
 /// Reads all rows. `step` is called after each.
@@ -26,28 +28,33 @@ pub fn check(
     mut step: impl FnMut(),
 ) -> Result<Checked, BadSource> {
     let (mut row, mut collected, mut count) = (Row::default(), Collected::new(), 0);
+    let mut is_table = false;
     loop {
         match rows.next(&mut row)? {
             Step::End => break,
             Step::Refused(_) => {}
             Step::Row => {
+                is_table = row.is_of_table();
                 if let Some((site, member, name)) = identify(&row, site) {
-                    collected.add(site, member, &name, count, row.line);
+                    let place = if is_table { count + 1 } else { row.line };
+                    collected.add(site, member, &name, count, place);
                 }
             }
         }
         count += 1;
         step();
     }
-    Ok(Checked { rows: count, unused: rows.unused().to_vec(), repeats: collected.repeats() })
+    let (unused, repeats) = (rows.unused().to_vec(), collected.repeats());
+    Ok(Checked { rows: count, unused, repeats, is_table })
 }
 
 impl Checked {
     /// Why the row of this number, from 0, is refused for an earlier one of the file.
     pub fn refusal(&self, row: u64) -> Option<RefusedRow> {
+        let unit = if self.is_table { "row" } else { "line" };
         let of = |what: &str, first: u64| RefusedRow {
-            problem: format!("{what} of line {first} again"),
-            remedy: "remove the wrong one of the two lines and import the file again",
+            problem: format!("{what} of {unit} {first} again"),
+            remedy: "remove the wrong one of the two rows and import again",
         };
         let member = self.repeats.member(row).map(|first| of("memberid: that", first));
         member.or_else(|| self.repeats.name(row).map(|first| of("username: that", first)))

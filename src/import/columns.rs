@@ -2,7 +2,7 @@
 
 /// A column of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     SiteId,
     MemberId,
     Username,
@@ -49,6 +49,14 @@ pub(super) const COLUMNS: [(Column, &str); 17] = [
     (Column::Expire, "expire"),
     (Column::ExpireAt, "expire_at"),
 ];
+
+impl Column {
+    /// The name, in lower case.
+    pub(crate) fn name(self) -> &'static str {
+        let (_, name) = COLUMNS[self as usize];
+        name
+    }
+}
 
 /// The columns that can hold a credential.
 const CREDENTIALS: [Column; 4] =
@@ -110,7 +118,7 @@ impl Mapping {
 }
 
 /// The columns of a file in their order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Header {
     columns: Vec<Vec<Column>>,
     /// Names that are not imported.

@@ -1,8 +1,10 @@
-//! Members of another program, read from a file and applied as postbacks of the operator.
+//! Members of another program, read from a file or a table and applied as postbacks of the operator.
 //!
 //! ```text
 //! Source --gzip, UTF-16--> text --Rows--> Row --Preparer--> Postback (MANUALADD) --batches--> rows
 //! ```
+//!
+//! A table on a server of another program is read as a file is, in one snapshot.
 //!
 //! A file is read twice. The first pass finds what makes the file as a whole unusable, and rows
 //! that repeat a member, so that nothing is applied of a file that is cut off. The second pass
@@ -17,6 +19,7 @@ mod delimited;
 mod dump;
 mod format;
 mod htpasswd;
+mod input;
 mod json;
 mod lines;
 mod prepare;
@@ -24,16 +27,19 @@ mod repeats;
 mod row;
 mod source;
 mod sql_text;
+mod table;
 mod unnamed;
 mod utf_16;
 
 pub use batch::{IMPORT_BATCH, apply_batch, decide_batch};
 pub use check::{Checked, check};
+pub(crate) use columns::Column;
 pub use columns::{BadMapping, Mapping};
 pub use format::{FORMATS_EXPECTED, Format};
+pub use input::Input;
 pub use prepare::{Prepared, Preparer};
 pub use row::Row;
-pub use source::Source;
+pub use source::{Source, plain_text};
 pub use unnamed::Unnamed;
 
 /// The longest row, in bytes. No value that is accepted is longer than 1,024 bytes.
@@ -56,7 +62,7 @@ pub struct RefusedRow {
 impl RefusedRow {
     /// A row to be corrected in the file.
     pub(crate) fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), remedy: "correct the line and import the file again" }
+        Self { problem: problem.into(), remedy: "correct the row and import again" }
     }
 }
 

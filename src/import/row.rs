@@ -6,7 +6,7 @@ use crate::secret::redacted;
 /// One row. A column without a value, or with an empty one, is not given.
 #[derive(Default)]
 pub struct Row {
-    /// The line on which it begins, from 1.
+    /// The line on which it begins, from 1; 0 for a row of a table, which has a number only.
     pub line: u64,
     /// The line on which it ends.
     pub last_line: u64,
@@ -39,9 +39,21 @@ impl Row {
         Some(self.values[column as usize].as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Where it is, as in `line 17`, `lines 17 to 19`, or `line 40, row 2113`.
+    /// Begins a row of a table, with its number.
+    pub(super) fn begin_of_table(&mut self, number: u64) {
+        self.begin(0);
+        self.number = Some(number);
+    }
+
+    /// Whether it is of a table, and thus on no line.
+    pub(super) fn is_of_table(&self) -> bool {
+        self.line == 0
+    }
+
+    /// Where it is, as in `line 17`, `lines 17 to 19`, `line 40, row 2113`, or `row 2113`.
     pub fn place(&self) -> String {
         match self.number {
+            Some(number) if self.is_of_table() => format!("row {number}"),
             Some(number) => format!("line {}, row {number}", self.line),
             None => place(self.line, self.last_line),
         }

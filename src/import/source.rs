@@ -122,13 +122,7 @@ impl Source {
             Content::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
         };
         let counted = Counted { bytes, read: Rc::clone(&self.read) };
-        let (head, bytes) = with_head(Box::new(counted)).map_err(failed)?;
-        if head.starts_with(GZIP) {
-            let (head, text) =
-                with_head(Box::new(Gzip(MultiGzDecoder::new(bytes)))).map_err(failed)?;
-            return self.plain(&head, text);
-        }
-        self.plain(&head, bytes)
+        plain_text(Box::new(counted), &self.name, FROM_PIPE)
     }
 
     /// The first bytes of the text.
@@ -138,31 +132,49 @@ impl Source {
         read.map_err(|error| BadSource(format!("cannot read {}: {error}", self.name)))?;
         Ok(head)
     }
+}
 
-    fn plain(
-        &self,
-        head: &[u8],
-        mut text: Box<dyn BufRead>,
-    ) -> Result<Box<dyn BufRead>, BadSource> {
-        match Foreign::of_bytes(head) {
-            None => {}
-            Some(Foreign::Utf16(_)) => return Ok(Box::new(BufReader::new(Utf16::new(text, head)))),
-            Some(Foreign::Sqlite) => {
-                return Err(BadSource(format!(
-                    "{}: looks like an SQLite database: export its table of members as CSV, \
-                     sqlite3 -header -csv FILE 'SELECT * FROM TABLE' | {FROM_PIPE}",
-                    self.name
-                )));
-            }
-            Some(kind) => {
-                return Err(BadSource(format!("{}: {}", self.name, kind.said(FROM_PIPE))));
-            }
-        }
-        if head.starts_with(BYTE_ORDER_MARK) {
-            text.consume(BYTE_ORDER_MARK.len());
-        }
-        Ok(text)
+/// The text of a file, without gzip, UTF-16 and a byte order mark. `from_pipe` is the command that
+/// reads it from a pipe, for remedies.
+///
+/// # Errors
+///
+/// If it cannot be read, or is no text.
+pub fn plain_text(
+    bytes: Box<dyn Read>,
+    name: &str,
+    from_pipe: &str,
+) -> Result<Box<dyn BufRead>, BadSource> {
+    let failed = |error| BadSource(format!("cannot read {name}: {error}"));
+    let (head, bytes) = with_head(bytes).map_err(failed)?;
+    if !head.starts_with(GZIP) {
+        return decoded(&head, bytes, name, from_pipe);
     }
+    let (head, text) = with_head(Box::new(Gzip(MultiGzDecoder::new(bytes)))).map_err(failed)?;
+    decoded(&head, text, name, from_pipe)
+}
+
+fn decoded(
+    head: &[u8],
+    mut text: Box<dyn BufRead>,
+    name: &str,
+    from_pipe: &str,
+) -> Result<Box<dyn BufRead>, BadSource> {
+    match Foreign::of_bytes(head) {
+        None => {}
+        Some(Foreign::Utf16(_)) => return Ok(Box::new(BufReader::new(Utf16::new(text, head)))),
+        Some(Foreign::Sqlite) => {
+            return Err(BadSource(format!(
+                "{name}: looks like an SQLite database: export its table of members as CSV, \
+                 sqlite3 -header -csv FILE 'SELECT * FROM TABLE' | {from_pipe}"
+            )));
+        }
+        Some(kind) => return Err(BadSource(format!("{name}: {}", kind.said(from_pipe)))),
+    }
+    if head.starts_with(BYTE_ORDER_MARK) {
+        text.consume(BYTE_ORDER_MARK.len());
+    }
+    Ok(text)
 }
 
 /// The first bytes, and everything from the beginning. The first buffer of the latter has at least

@@ -61,12 +61,8 @@ fn kind(input: &mut impl BufRead) -> Result<Kind, ReconcileError> {
             b' ' | b'\t' | b'\r' | b'\n' => input.consume(1),
             b'[' | b'{' => return Ok(Kind::Json),
             b'<' => return Err(ReconcileError::Foreign("HTML or XML")),
-            0xff | 0xfe => return Err(ReconcileError::Foreign("UTF-16: convert it to UTF-8")),
-            0x1f => return Err(ReconcileError::Foreign("gzip: unpack it")),
-            b'P' if head.starts_with(b"PK\x03\x04") => {
-                return Err(ReconcileError::Foreign("a zip archive: unpack it"));
-            }
-            0 => return Err(ReconcileError::Foreign("a binary file")),
+            // Of a file, what is packed was recognised before.
+            0 | 0x1f | 0xfe | 0xff => return Err(ReconcileError::Foreign("a binary file")),
             _ if [&b"null"[..], b"\"\"", b"false"].contains(&head.trim_ascii()) => {
                 return Ok(Kind::Nothing);
             }
@@ -86,9 +82,9 @@ fn csv(input: &mut impl Read, take: &mut TakeRow<'_>) -> Result<(), ReconcileErr
             return Err(ReconcileError::ColumnTwice(name.escape_debug().to_string()));
         }
     }
-    for (field, name) in [(Field::Member, "memberid"), (Field::Username, "username")] {
+    for field in [Field::Member, Field::Username] {
         if !columns.contains(&Some(field)) {
-            return Err(ReconcileError::NoColumn(name));
+            return Err(ReconcileError::NoColumn(field.name()));
         }
     }
     let mut record = csv::StringRecord::new();

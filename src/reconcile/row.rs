@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::error::ReconcileError;
 use crate::clock::{Zone, parse_moment};
 use crate::identity::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
+use crate::import::Column;
 
 /// A value that is read. Other columns of the list are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +31,24 @@ impl Field {
             .filter(|c| !c.is_whitespace() && !matches!(c, '_' | '-'))
             .flat_map(char::to_lowercase)
             .collect();
-        Some(match plain.as_str() {
-            "siteid" => Self::Site,
-            "memberid" => Self::Member,
-            "username" => Self::Username,
-            "status" => Self::Status,
-            "trial" => Self::Trial,
-            "expires" => Self::Expires,
-            "password" => Self::Password,
-            "cryptpass" => Self::Cryptpass,
-            _ => return None,
-        })
+        let all = [Self::Site, Self::Member, Self::Username, Self::Status, Self::Trial];
+        let more = [Self::Expires, Self::Password, Self::Cryptpass];
+        all.into_iter().chain(more).find(|field| field.name() == plain)
+    }
+
+    /// The name, as an import has it too.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Site => Column::SiteId.name(),
+            Self::Member => Column::MemberId.name(),
+            Self::Username => Column::Username.name(),
+            // Only a list has it: an import takes every row.
+            Self::Status => "status",
+            Self::Trial => Column::Trial.name(),
+            Self::Expires => Column::Expires.name(),
+            Self::Password => Column::Password.name(),
+            Self::Cryptpass => Column::Cryptpass.name(),
+        }
     }
 }
 
@@ -98,20 +106,20 @@ impl<'a> ListedRow<'a> {
             return Ok(None);
         }
         let member =
-            raw.get(Field::Member).ok_or_else(|| refused("memberid", ID_EXPECTED, None))?;
+            raw.get(Field::Member).ok_or_else(|| refused(Field::Member, ID_EXPECTED, None))?;
         let member = MemberId::parse(member)
-            .ok_or_else(|| refused("memberid", ID_EXPECTED, Some(member)))?;
+            .ok_or_else(|| refused(Field::Member, ID_EXPECTED, Some(member)))?;
         let site = raw
             .get(Field::Site)
             .map(|text| {
-                SiteId::parse(text).ok_or_else(|| refused("siteid", ID_EXPECTED, Some(text)))
+                SiteId::parse(text).ok_or_else(|| refused(Field::Site, ID_EXPECTED, Some(text)))
             })
             .transpose()?;
         let username = raw
             .get(Field::Username)
             .map(|text| {
                 let name = Username::parse(text);
-                name.ok_or_else(|| refused("username", USERNAME_EXPECTED, Some(text)))
+                name.ok_or_else(|| refused(Field::Username, USERNAME_EXPECTED, Some(text)))
             })
             .transpose()?;
         let trial = match raw.get(Field::Trial) {
@@ -128,7 +136,8 @@ impl<'a> ListedRow<'a> {
     }
 }
 
-fn refused(parameter: &str, expected: &str, found: Option<&str>) -> String {
+fn refused(field: Field, expected: &str, found: Option<&str>) -> String {
+    let parameter = field.name();
     match found {
         Some(text) => format!("{parameter}: {expected}, found {} other bytes", text.len()),
         None => format!("{parameter}: {expected}, found nothing"),

@@ -73,6 +73,15 @@ impl Location {
         }
     }
 
+    /// Whether this is the database that the server's location means, also where the host has
+    /// another one of its usual names.
+    pub fn is_database_of(&self, other: &mysql::Server) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Mysql(server) => server.is_same_database(other),
+        }
+    }
+
     /// The text that [`Location::parse`] reads.
     pub fn setting(&self) -> String {
         match self {

@@ -39,7 +39,7 @@ mod variables;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::program;
+use crate::support::{TestDatabase, program};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -100,6 +100,17 @@ pub fn run_on(data: &Path, args: &[&str]) -> Ran {
     let mut command = program();
     command.args(args).arg("--data-dir").arg(data);
     end(command)
+}
+
+/// Runs a command on a database of either engine, without the warning about its password.
+pub fn run_beside(database: &TestDatabase, data: &Path, args: &[&str]) -> Ran {
+    let flags = database.flags();
+    let args: Vec<&str> = args.iter().copied().chain(flags.iter().map(String::as_str)).collect();
+    let mut ran = run_on(data, &args);
+    let is_warning = |line: &&str| line.contains("the URL of --database has a password");
+    ran.err =
+        ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
+    ran
 }
 
 /// Replaces the times in a text, because the program uses the clock of the machine.

@@ -51,7 +51,7 @@ impl Scene {
     }
 
     /// Writes such a file.
-    fn write(&self, name: &str, text: &str) -> String {
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         fs::write(self.file(name), text).unwrap();
         self.file(name).to_str().unwrap().to_owned()
     }

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::counted::counted;
 use crate::database;
 use crate::identity::{ID_EXPECTED, SiteId};
+use crate::import::plain_text;
 use crate::nats_client::Client;
 use crate::nats_client::settings::StringSource;
 use crate::password::Vault;
@@ -157,7 +158,8 @@ impl ReconcileCommand {
         let place = file.display();
         let unreadable = |error| Failure::Failed(format!("cannot read {place}: {error}"));
         let input = Input::open(file).map_err(unreadable)?;
-        let list = read_list(input.lines(), wish, &mut |members| bar.set_position(members as u64))
+        let text = plain_text(input.lines(), &place.to_string(), "nats-userman reconcile -")?;
+        let list = read_list(text, wish, &mut |members| bar.set_position(members as u64))
             .map_err(|error| Failure::of(&error).at(&place.to_string()))?;
         Ok((list, Since { at, record: None }))
     }

@@ -46,6 +46,8 @@ pub(super) enum Purpose {
     Command,
     /// Making or upgrading tables, which takes long.
     Schema,
+    /// Reading a table of another program. Its server has no requirements to meet.
+    OtherTable,
 }
 
 /// What is set for a session. Rows that are only read do not depend on a lock, so the writer's
@@ -150,23 +152,58 @@ fn connect_to(
         (Purpose::Read, true) => Some(QUERY_LIMIT_OF_MYSQL),
         (Purpose::Write, false) => Some(IDLE_LIMIT),
         (Purpose::Write, true) => Some(IDLE_LIMIT_OF_MYSQL),
-        (Purpose::Command | Purpose::LookUp | Purpose::Schema, _) => None,
+        (Purpose::Command | Purpose::LookUp | Purpose::Schema | Purpose::OtherTable, _) => None,
     };
     let extra = if is_read { &FOR_READING[..] } else { &FOR_WRITING[..] };
     for statement in ALWAYS.iter().chain(extra).chain(&limit) {
-        conn.query_drop(statement).map_err(|error| in_words(&error))?;
+        conn.query_drop(statement).map_err(|error| in_words(&error, purpose))?;
     }
     if verified.is_cluster {
         // A transaction begins only when this node has applied what was acknowledged before.
-        conn.query_drop("SET SESSION wsrep_sync_wait = 1").map_err(|error| in_words(&error))?;
+        let wait = conn.query_drop("SET SESSION wsrep_sync_wait = 1");
+        wait.map_err(|error| in_words(&error, purpose))?;
     }
     let packet_max = verified.packet_max;
     Ok(Connected { connection: Connection::new(conn, packet_max), verified, host: host.clone() })
 }
 
+/// Connects to the first node on which another program's tables can be read.
+///
+/// # Errors
+///
+/// What was found at each node.
+pub(super) fn connect_to_other(server: &Server) -> Result<Conn, String> {
+    let purpose = Purpose::OtherTable;
+    let mut problems = Vec::new();
+    for host in server.hosts() {
+        let opened = lookup::addresses(host)
+            .and_then(|addresses| open(server, host, &addresses, purpose))
+            .and_then(|mut conn| {
+                let mut set = |statement| conn.query_drop(statement);
+                let done = ALWAYS.into_iter().try_for_each(&mut set);
+                done.map(|()| conn).map_err(|error| in_words(&error, purpose))
+            });
+        match opened {
+            Ok(conn) => return Ok(conn),
+            Err(problem) if server.hosts().len() == 1 => return Err(problem),
+            Err(problem) => problems.push(format!("{host}: {problem}")),
+        }
+    }
+    Err(problems.join("; "))
+}
+
+/// An error of reading another program's table, and what to do.
+pub(super) fn read_in_words(error: &mysql::Error) -> String {
+    in_words(error, Purpose::OtherTable)
+}
+
 /// The error of the driver or the server, and what to do.
-fn in_words(error: &mysql::Error) -> String {
-    match (fault::words(error), fault::remedy(error)) {
+fn in_words(error: &mysql::Error, purpose: Purpose) -> String {
+    let remedy = match purpose {
+        Purpose::OtherTable => fault::remedy_of_other(error),
+        _ => fault::remedy(error),
+    };
+    match (fault::words(error), remedy) {
         (words, None) => words,
         (words, Some(remedy)) => format!("{words}: {remedy}"),
     }
@@ -244,7 +281,7 @@ fn open(
         Purpose::Write => Some(WRITE_ANSWER_TIMEOUT),
         Purpose::LookUp => Some(LOOK_UP_ANSWER_TIMEOUT),
         Purpose::Read => Some(READ_ANSWER_TIMEOUT),
-        Purpose::Command => Some(COMMAND_ANSWER_TIMEOUT),
+        Purpose::Command | Purpose::OtherTable => Some(COMMAND_ANSWER_TIMEOUT),
         Purpose::Schema => None,
     };
     let tls = match server.tls() {
@@ -266,7 +303,8 @@ fn open(
         .stmt_cache_size(STATEMENTS_MAX)
         .ssl_opts(tls);
     let connect = |options: &OptsBuilder, name: String| {
-        Conn::new(options.clone().ip_or_hostname(Some(name))).map_err(|error| in_words(&error))
+        let conn = Conn::new(options.clone().ip_or_hostname(Some(name)));
+        conn.map_err(|error| in_words(&error, purpose))
     };
     if is_secure {
         // The driver compares the certificate with the name that it connects to, so that it must

@@ -126,6 +126,28 @@ pub(super) fn remedy(error: &Error) -> Option<&'static str> {
     }
 }
 
+/// What the operator can do about an error of the server of another program.
+pub(super) fn remedy_of_other(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::MySqlError(error) => match error.code {
+            1044 | 1045 | 1698 => Some(
+                "check the user and the password of --from, and that the user may SELECT there \
+                 from this machine's address",
+            ),
+            1142 | 1143 => Some("grant the user SELECT on the table"),
+            1049 => Some("check the name of the database in --from"),
+            _ => None,
+        },
+        _ => match remedy(error)? {
+            BAD_CERTIFICATE => Some(BAD_CERTIFICATE_OF_OTHER),
+            _ => Some("turn TLS on there (ssl_cert and ssl_key), or set --from-tls off"),
+        },
+    }
+}
+
+const BAD_CERTIFICATE_OF_OTHER: &str = "the server's certificate must be valid for the host as \
+    --from names it, and its authority be public or in --from-tls-ca";
+
 const BAD_CERTIFICATE: &str = "the server's certificate must be valid for the host as --database \
     names it, and its authority be public or in --database-tls-ca";
 

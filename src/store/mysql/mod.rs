@@ -26,6 +26,7 @@ mod migration;
 mod names;
 mod notes;
 mod operators;
+mod other_table;
 mod outcome;
 mod prune;
 mod read;
@@ -49,6 +50,7 @@ use super::{
     UpgradeError, UpgradePlan,
 };
 
+pub use other_table::{OtherRow, OtherRows, OtherTable, OtherTableError};
 pub(super) use schema::VERSION;
 pub(super) use server::SCHEME;
 pub use server::{HOSTS_EXPECTED, Host, Server, ServerPassword, Tls, parse_hosts};

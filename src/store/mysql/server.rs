@@ -196,6 +196,17 @@ impl Server {
         format!("{password}, {tls}{reads}")
     }
 
+    /// Whether both mean one database, as far as their names show it.
+    pub(in crate::store) fn is_same_database(&self, other: &Self) -> bool {
+        let is_same = |one: &Host, other: &Host| {
+            let is_name = one.name.eq_ignore_ascii_case(&other.name);
+            one.port == other.port && (is_name || one.is_loopback() && other.is_loopback())
+        };
+        let shares_host =
+            self.hosts.iter().any(|one| other.hosts.iter().any(|other| is_same(one, other)));
+        shares_host && self.database == other.database
+    }
+
     /// Whether all nodes are on this machine.
     pub fn is_local(&self) -> bool {
         self.hosts.iter().chain(&self.read_hosts).all(Host::is_loopback)

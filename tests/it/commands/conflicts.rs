@@ -1,12 +1,20 @@
 //! `member conflicts`: who was not let in because of a held name, and from when they would be.
 
-use super::{run_on, without_times};
-use crate::support::{Program, temp_dir};
+use super::{run_beside, without_times};
+use crate::support::{ENGINES, EngineKind, Program, TestDatabase, temp_dir};
 
 #[test]
 fn a_refused_member_is_listed_with_the_moment_of_success_until_they_get_in_or_leave() {
+    for engine in ENGINES {
+        listed_on(engine);
+    }
+}
+
+fn listed_on(engine: EngineKind) {
+    let Some(database) = TestDatabase::new(engine) else { return };
     let dir = temp_dir();
-    let program = Program::serve(dir.path(), &[]);
+    let flags = database.flags();
+    let program = Program::serve(dir.path(), &flags.each_ref().map(String::as_str));
     let post = |body: &str, word: &str| {
         let reply = program.post(body).unwrap().body;
         assert!(reply.starts_with(word), "{body}: {reply}");
@@ -24,7 +32,7 @@ fn a_refused_member_is_listed_with_the_moment_of_success_until_they_get_in_or_le
     post("action=EXPIRE&siteid=1&memberid=72&expire=2099-01-01", "OK|");
     post("action=DELETE&siteid=1&memberid=73", "OK|");
     let conflicts = |flags: &[&str]| {
-        let ran = run_on(dir.path(), &[&["member", "conflicts"], flags].concat());
+        let ran = run_beside(&database, dir.path(), &[&["member", "conflicts"], flags].concat());
         without_times(&ran.printed())
     };
     assert_eq!(
@@ -38,7 +46,8 @@ fn a_refused_member_is_listed_with_the_moment_of_success_until_they_get_in_or_le
          succeed before member 71 leaves\n\
          4 members without the name that NATS gave them, 1 of whom would get it now\n"
     );
-    let json = run_on(dir.path(), &["member", "conflicts", "--json"]).printed();
+    let args = ["member", "conflicts", "--json"];
+    let json = run_beside(&database, dir.path(), &args).printed();
     let lines: Vec<serde_json::Value> =
         json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let found: Vec<String> = lines

@@ -1,13 +1,15 @@
 //! `import`: files of other programs into the database, with and without a service beside it.
 
 mod damaged;
+mod killed;
+mod live;
 mod refused;
 
 use std::fs;
 use std::path::Path;
 
 use super::replay::{open, write};
-use super::{Ran, run_on};
+use super::{run_beside, run_on};
 use crate::support::{
     App, Beside, ENGINES, EngineKind, Program, Request, TestDatabase, rows, send_raw, temp_dir,
 };
@@ -178,17 +180,6 @@ fn dump(data: &Path) -> Vec<String> {
     Beside::open(&location).dump("member_auth", "siteid, memberid", &[])
 }
 
-/// Runs a command on a database of either engine, without the warning about its password.
-fn run_beside(database: &TestDatabase, data: &Path, args: &[&str]) -> Ran {
-    let flags = database.flags();
-    let args: Vec<&str> = args.iter().copied().chain(flags.iter().map(String::as_str)).collect();
-    let mut ran = run_on(data, &args);
-    let is_warning = |line: &&str| line.contains("the URL of --database has a password");
-    ran.err =
-        ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
-    ran
-}
-
 #[test]
 fn an_import_beside_a_running_service_takes_effect_at_once_on_both_stores() {
     for engine in ENGINES {
@@ -322,7 +313,7 @@ fn a_dry_run_says_what_an_import_does_and_changes_nothing() {
     assert_eq!(
         ran.out,
         "{\"problem\":\"username: that of line 5 again\",\"refused\":\"line 6\",\"remedy\":\
-         \"remove the wrong one of the two lines and import the file again\"}\n\
+         \"remove the wrong one of the two rows and import again\"}\n\
          {\"added\":0,\"changed\":1,\"dry_run\":true,\"expired\":0,\"named\":0,\"refused\":1,\
          \"same\":3}\n"
     );

@@ -1,6 +1,10 @@
 //! `reconcile FILE`: what differs from NATS's list, and what `--apply` mends.
 
 use std::fs;
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::Scene;
 use crate::commands::Ran;
@@ -42,7 +46,7 @@ fn operators(scene: &Scene) -> Vec<String> {
     )
 }
 
-fn reconcile(scene: &Scene, list: &str, more: &[&str]) -> Ran {
+fn reconcile(scene: &Scene, list: impl AsRef<[u8]>, more: &[&str]) -> Ran {
     let file = scene.write("list", list);
     scene.run(&[&["reconcile", file.as_str()], more].concat())
 }
@@ -86,6 +90,52 @@ fn each_difference_is_a_line_and_nothing_is_changed_on_every_engine() {
         assert_eq!(ran.out, format!("{REPORT}{rest}"), "{engine:?}");
         assert_eq!(members(&scene), before);
         assert_eq!(operators(&scene), [""; 0]);
+    }
+}
+
+/// As an import reads its files.
+#[test]
+fn a_list_in_gzip_or_utf_16_is_read_and_a_zip_archive_is_named() {
+    let scene = sqlite();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let marked = format!("\u{feff}{ALL_DIFFER}");
+    let utf_16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let plain = reconcile(&scene, ALL_DIFFER, &[]);
+    assert!(plain.out.ends_with("1 not active in the list\n"), "{plain:?}");
+    for bytes in [gzip(ALL_DIFFER.as_bytes()), gzip(&utf_16), utf_16, marked.into_bytes()] {
+        let ran = reconcile(&scene, bytes, &[]);
+        assert_eq!((ran.code, ran.out), (plain.code, plain.out.clone()));
+    }
+    let place = scene.file("list").display().to_string();
+    let cut = gzip(ALL_DIFFER.repeat(99).as_bytes());
+    for (bytes, said) in [
+        (
+            &cut[..cut.len() / 2],
+            format!(
+                "cannot read {place}: the gzip file is cut off or damaged: copy it again, from its \
+                 beginning to its end"
+            ),
+        ),
+        (
+            b"PK\x03\x04\x14\0",
+            format!(
+                "{place}: looks like a ZIP archive: pipe it, unzip -p FILE | nats-userman \
+                 reconcile -"
+            ),
+        ),
+        (
+            b"SQLite format 3\0",
+            format!(
+                "{place}: looks like an SQLite database: export its table of members as CSV, \
+                 sqlite3 -header -csv FILE 'SELECT * FROM TABLE' | nats-userman reconcile -"
+            ),
+        ),
+    ] {
+        reconcile(&scene, bytes, &["--apply"]).ended(1, &format!("nats-userman: {said}\n"));
     }
 }
 

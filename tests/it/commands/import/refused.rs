@@ -9,7 +9,7 @@ use crate::support::{rows, temp_dir};
 fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
     let dir = temp_dir();
     let data = dir.path().join("data");
-    let again = "correct the line and import the file again";
+    let again = "correct the row and import again";
     let file = write(
         dir.path(),
         "members.csv",
@@ -39,17 +39,17 @@ fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
         format!("line 4: {soon}; {again}"),
         format!("line 5: username: {name}, not given; {again}"),
         format!("line 6: password: expected a password or a cryptpass, not given; {again}"),
-        "line 7: username: that of line 2 again; remove the wrong one of the two lines and import \
-         the file again"
+        "line 7: username: that of line 2 again; \
+         remove the wrong one of the two rows and import again"
             .into(),
-        "line 8: memberid: that of line 2 again; remove the wrong one of the two lines and import \
-         the file again"
+        "line 8: memberid: that of line 2 again; \
+         remove the wrong one of the two rows and import again"
             .into(),
         format!("line 9: expected 5 columns, found 4; {again}"),
         format!("line 10: {soon}; {again}"),
         format!("lines 12 to 13: username: {name}, found \"two\\u{{a}}lines\"; {again}"),
-        "line 14: siteid: expected 1, which --site gives, found 5; leave --site out to import all \
-         sites of the file"
+        "line 14: siteid: expected 1, which --site gives, found 5; \
+         leave --site out to import all sites"
             .into(),
         "2 added, 0 changed, 0 were so already, 1 left out because they have expired, 10 refused\n"
             .into(),
@@ -74,7 +74,7 @@ fn a_name_that_another_member_holds_is_refused_with_the_words_of_the_reply() {
         assert!(
             ran.out.starts_with(
                 "line 2: username \"BOB\" is held by member 71 of site 1, nothing was changed for \
-                 member 90; correct one of the two and import the file again\n0 added, "
+                 member 90; correct one of the two and import again\n0 added, "
             ),
             "{}",
             ran.out
@@ -92,9 +92,9 @@ fn a_line_of_htpasswd_that_cannot_be_used_is_refused_with_its_cause() {
     ran.ended(1, "nats-userman: 2 of 3 rows were refused and changed nothing: see above\n");
     assert_eq!(
         ran.out,
-        "line 4: expected NAME:HASH, found no colon; correct the line and import the file again\n\
-         line 5: username: that of line 1 again; remove the wrong one of the two lines and import \
-         the file again\n\
+        "line 4: expected NAME:HASH, found no colon; correct the row and import again\n\
+         line 5: username: that of line 1 again; \
+         remove the wrong one of the two rows and import again\n\
          1 added, 0 changed, 0 were so already, 2 refused\n"
     );
 }
@@ -131,8 +131,8 @@ fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
             "count",
             MEMBERS.into(),
             &["--expect-count", "6"],
-            "FILE: --expect-count: expected 6 rows, found 5; nothing was imported: export the file \
-             again, or correct the number"
+            "FILE: --expect-count: expected 6 rows, found 5; \
+             nothing was imported: check the source, or correct the number"
                 .into(),
         ),
         (
