@@ -63,12 +63,18 @@ pub struct Settings {
     pub grace_hours: i64,
 }
 
+/// The memberids from here on are provisional: an import gives them to members whose memberid of
+/// NATS is not known.
+pub const FIRST_PROVISIONAL: i64 = 1 << 62;
+
 /// The model: two lists.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub settings: Settings,
     pub here: Vec<Person>,
     pub gone: Vec<Gone>,
+    /// The highest memberid that the sender of the current postback may give.
+    member_max: i64,
 }
 
 /// A parameter as it was sent.
@@ -115,7 +121,8 @@ impl Secret {
 
 impl Model {
     pub fn new(settings: Settings) -> Self {
-        Self { settings, here: Vec::new(), gone: Vec::new() }
+        let member_max = FIRST_PROVISIONAL - 1;
+        Self { settings, here: Vec::new(), gone: Vec::new(), member_max }
     }
 
     /// "At that instant the member counts as not there in every rule and login."
@@ -131,10 +138,26 @@ impl Model {
         }
     }
 
-    /// One postback that arrives now.
+    /// One postback of NATS that arrives now.
     pub fn post(&mut self, sent: &Sent, now: i64) -> Expected {
+        self.member_max = FIRST_PROVISIONAL - 1;
+        self.decide(sent, now)
+    }
+
+    /// The same by the operator, as an import does it: it may name provisional members.
+    pub fn post_as_operator(&mut self, sent: &Sent, now: i64) -> Expected {
+        self.member_max = i64::MAX;
+        self.decide(sent, now)
+    }
+
+    fn decide(&mut self, sent: &Sent, now: i64) -> Expected {
         self.at(now);
-        match text(sent, "action").as_deref() {
+        let before = (self.here.clone(), self.gone.clone());
+        let action = text(sent, "action");
+        if action.as_deref() != Some("CHECK") {
+            self.identify_provisional(sent);
+        }
+        let expected = match action.as_deref() {
             Some("ADD" | "MANUALADD") => self.add(sent),
             Some("ACTIVATE") => self.activate(sent),
             Some("TRIALTOFULL") => self.trial_to_full(sent),
@@ -143,13 +166,74 @@ impl Model {
             Some("EXPIRE") => self.expire(sent, now),
             Some("CHECK") => self.check(sent),
             Some(_) | None => error(["action"]),
+        };
+        // "If the postback gets an ERROR, the member stays provisional."
+        if expected.word == "ERROR" {
+            (self.here, self.gone) = before;
+        }
+        expected
+    }
+
+    /// "The first postback with the same site and username and another memberid says who the
+    /// member is, whatever its action." The row gets that memberid.
+    fn identify_provisional(&mut self, sent: &Sent) {
+        let mut wrong = Vec::new();
+        let site = id(sent, "siteid").needed("siteid", &mut wrong);
+        let member = self.member_id(sent).needed("memberid", &mut wrong);
+        let (Some(site), Some(member)) = (site, member) else { return };
+        if member >= FIRST_PROVISIONAL {
+            return;
+        }
+        let is_change = text(sent, "action").as_deref() == Some("CHANGE");
+        let given = ["username", "new_username"].into_iter().take(if is_change { 2 } else { 1 });
+        let names: Vec<String> = given.filter_map(|name| username(sent, name).optional()).collect();
+        let holders = names.iter().filter_map(|name| self.holder(site, name));
+        let holders: Vec<i64> = holders.filter(|&holder| holder >= FIRST_PROVISIONAL).collect();
+        if let Some(&first) = holders.first() {
+            let index = self.find(site, first).unwrap();
+            let mut person = self.here.remove(index);
+            // "If a member with that memberid is here already, they keep their row, and the
+            // provisional row is removed."
+            self.here.retain(|other| other.site != site || !holders.contains(&other.member));
+            if self.find(site, member).is_none() {
+                // "A row of former_member with that memberid is replaced."
+                self.gone.retain(|gone| (gone.person.site, gone.person.member) != (site, member));
+                person.member = member;
+                self.here.push(person);
+            }
+            return;
+        }
+        // "A provisional member who has left is found too, if NATS's memberid has no row."
+        let is_row = |person: &Person| (person.site, person.member) == (site, member);
+        if self.here.iter().any(is_row) || self.gone.iter().any(|gone| is_row(&gone.person)) {
+            return;
+        }
+        let last_with = |name: &String| {
+            let is_one = |index: &usize| {
+                let person = &self.gone[*index].person;
+                person.site == site
+                    && person.member >= FIRST_PROVISIONAL
+                    && folded(&person.name) == folded(name)
+            };
+            let all = (0..self.gone.len()).filter(is_one);
+            all.max_by_key(|&index| (self.gone[index].ended_at, -self.gone[index].person.member))
+        };
+        if let Some(index) = names.iter().find_map(last_with) {
+            self.gone[index].person.member = member;
+        }
+    }
+
+    fn member_id(&self, sent: &Sent) -> Value<i64> {
+        match id(sent, "memberid") {
+            Value::Given(number) if number > self.member_max => Value::Unreadable,
+            value => value,
         }
     }
 
     fn add(&mut self, sent: &Sent) -> Expected {
         let mut wrong = Vec::new();
         let site = id(sent, "siteid").needed("siteid", &mut wrong);
-        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let member = self.member_id(sent).needed("memberid", &mut wrong);
         let name = username(sent, "username").needed("username", &mut wrong);
         let secret = secret(sent, "password", "cryptpass");
         if secret.is_none() {
@@ -177,7 +261,7 @@ impl Model {
     fn activate(&mut self, sent: &Sent) -> Expected {
         let mut wrong = Vec::new();
         let site = id(sent, "siteid").needed("siteid", &mut wrong);
-        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let member = self.member_id(sent).needed("memberid", &mut wrong);
         let name = username(sent, "username").needed("username", &mut wrong);
         let (Some(site), Some(member), Some(name)) = (site, member, name) else {
             return error(wrong);
@@ -197,7 +281,7 @@ impl Model {
     fn trial_to_full(&mut self, sent: &Sent) -> Expected {
         let mut wrong = Vec::new();
         let site = id(sent, "siteid").needed("siteid", &mut wrong);
-        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let member = self.member_id(sent).needed("memberid", &mut wrong);
         let (Some(site), Some(member)) = (site, member) else { return error(wrong) };
         if self.find(site, member).is_none() {
             let name = username(sent, "username").needed("username", &mut wrong);
@@ -221,7 +305,7 @@ impl Model {
     fn change(&mut self, sent: &Sent) -> Expected {
         let mut wrong = Vec::new();
         let site = id(sent, "siteid").needed("siteid", &mut wrong);
-        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let member = self.member_id(sent).needed("memberid", &mut wrong);
         let new_name = username(sent, "new_username");
         let new_trial = trial(sent, "new_trial");
         if matches!(new_name, Value::Unreadable) {
@@ -257,7 +341,7 @@ impl Model {
     fn delete(&mut self, sent: &Sent, now: i64) -> Expected {
         let mut wrong = Vec::new();
         let site = id(sent, "siteid").needed("siteid", &mut wrong);
-        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let member = self.member_id(sent).needed("memberid", &mut wrong);
         let (Some(site), Some(member)) = (site, member) else { return error(wrong) };
         if let Some(index) = self.find(site, member) {
             let person = self.here.remove(index);
@@ -269,7 +353,7 @@ impl Model {
     fn expire(&mut self, sent: &Sent, now: i64) -> Expected {
         let mut wrong = Vec::new();
         let site = id(sent, "siteid").needed("siteid", &mut wrong);
-        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let member = self.member_id(sent).needed("memberid", &mut wrong);
         let expire = match self.instant(sent, "expire") {
             Value::NotGiven => self.instant(sent, "expires"),
             given => given,
@@ -449,12 +533,11 @@ fn read<T>(sent: &Sent, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Va
     }
 }
 
-/// ASCII digits, 1 to 2^63-1. The memberids from 2^62 on are provisional, and none of NATS.
+/// ASCII digits, 1 to 2^63-1.
 fn id(sent: &Sent, name: &str) -> Value<i64> {
-    let most = if name == "memberid" { (1 << 62) - 1 } else { i64::MAX };
     read(sent, name, |text| {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<i64>().ok().filter(|&number| digits && (1..=most).contains(&number))
+        text.parse::<i64>().ok().filter(|&number| digits && number >= 1)
     })
 }
 

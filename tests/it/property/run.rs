@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::stories::{Step, Story, Text, Tick};
 use super::subjects::Subject;
-use crate::model::{Model, Person, Settings, text_of};
+use crate::model::{Expected, FIRST_PROVISIONAL, Model, Person, Settings, text_of};
 use crate::support::{Beside, NOON, verify_member};
 
 /// The passwords that are tried. DES crypt uses 8 bytes, so the second one matches wherever the
@@ -29,7 +29,8 @@ const TYPED: [&str; 8] = [
     "p+&=% é",
 ];
 const SITES: [i64; 2] = [1, 2];
-const MEMBERS: [i64; 3] = [71, 72, 73];
+const MEMBERS: [i64; 6] =
+    [71, 72, 73, FIRST_PROVISIONAL, FIRST_PROVISIONAL + 1, FIRST_PROVISIONAL + 2];
 
 /// The run of a story: the program, the model, and the transcript so far.
 pub struct Run<'a> {
@@ -59,6 +60,7 @@ impl<'a> Run<'a> {
         for step in steps {
             match step {
                 Step::Post { fields, twice } => self.post(fields, *twice)?,
+                Step::ByOperator(fields) => self.post_as_operator(fields)?,
                 Step::Wait(seconds, tick) => self.wait_until(self.now + seconds, *tick),
                 Step::WaitForExpiry(past, tick) => {
                     let next = self.model.here.iter().filter_map(|person| person.expire_at).min();
@@ -105,13 +107,23 @@ impl<'a> Run<'a> {
         self.model.at(self.now);
     }
 
-    fn post(&mut self, fields: &[Option<(&'static str, Text)>], twice: bool) -> Result<(), String> {
+    fn sent(&self, fields: &[Option<(&'static str, Text)>]) -> Vec<(String, String)> {
         let text = |value: &Text| value.at(self.now, self.model.settings.zone_seconds);
-        let sent: Vec<_> = fields
-            .iter()
-            .flatten()
-            .map(|(name, value)| ((*name).to_owned(), text(value)))
-            .collect();
+        let given = fields.iter().flatten();
+        given.map(|(name, value)| ((*name).to_owned(), text(value))).collect()
+    }
+
+    fn post_as_operator(&mut self, fields: &[Option<(&'static str, Text)>]) -> Result<(), String> {
+        let sent = self.sent(fields);
+        let body = serde_urlencoded::to_string(&sent).unwrap();
+        let _ = writeln!(self.said, "> (by the operator) {}", shown(&sent));
+        let reply = self.subject.post_as_operator(&body);
+        let expected = self.model.post_as_operator(&sent, self.now);
+        self.compare_reply(reply, &expected).map(|_| ())
+    }
+
+    fn post(&mut self, fields: &[Option<(&'static str, Text)>], twice: bool) -> Result<(), String> {
+        let sent = self.sent(fields);
         let word = self.post_once(&sent)?;
         if twice {
             let rows = self.rows();
@@ -131,10 +143,19 @@ impl<'a> Run<'a> {
     fn post_once(&mut self, sent: &[(String, String)]) -> Result<String, String> {
         let body = serde_urlencoded::to_string(sent).unwrap();
         let _ = writeln!(self.said, "> {}", shown(sent));
-        let reply =
-            self.subject.post(&body).map_err(|fault| format!("{}\n*** {fault}", self.said))?;
-        let _ = writeln!(self.said, "< {reply}");
+        let reply = self.subject.post(&body);
         let expected = self.model.post(sent, self.now);
+        self.compare_reply(reply, &expected)
+    }
+
+    /// The word of the reply, which must be as expected, as must the rows.
+    fn compare_reply(
+        &mut self,
+        reply: Result<String, String>,
+        expected: &Expected,
+    ) -> Result<String, String> {
+        let reply = reply.map_err(|fault| format!("{}\n*** {fault}", self.said))?;
+        let _ = writeln!(self.said, "< {reply}");
         let (word, sentence) =
             reply.split_once('|').ok_or_else(|| format!("{}\n*** no bar", self.said))?;
         self.same("the word", expected.word, word)?;
@@ -195,14 +216,16 @@ impl<'a> Run<'a> {
             self.beside.username()
         );
         let now = self.now;
-        self.beside.rows(&format!(
+        let mut rows = self.beside.rows(&format!(
             "SELECT 'member', {columns}, expire_at, NULL FROM member_auth WHERE expire_at IS NULL \
              OR expire_at > {now}
              UNION ALL SELECT 'former', {columns}, reason, ended_at FROM former_member
              UNION ALL SELECT 'former', {columns}, 'expired', expire_at FROM member_auth WHERE \
-             expire_at <= {now}
-             ORDER BY 1, 2, 3"
-        ))
+             expire_at <= {now}"
+        ));
+        // In the order of the model, by their text.
+        rows.sort();
+        rows
     }
 
     fn expected_rows(&self) -> Vec<String> {

@@ -4,11 +4,15 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::model::{CRYPTPASSES, text_of};
+use crate::model::{CRYPTPASSES, FIRST_PROVISIONAL, text_of};
 
 const STEPS_MAX: usize = 40;
 
 const DAY: i64 = 86_400;
+
+/// The first memberids from [`FIRST_PROVISIONAL`] on.
+const PROVISIONAL: [&str; 3] =
+    ["4611686018427387904", "4611686018427387905", "4611686018427387906"];
 
 /// Zones without summer time, with their seconds east of UTC.
 const ZONES: [(&str, i64); 3] =
@@ -29,6 +33,8 @@ pub enum Step {
         fields: Vec<Option<(&'static str, Text)>>,
         twice: bool,
     },
+    /// By the operator: what an import or a command does with provisional members.
+    ByOperator(Vec<Option<(&'static str, Text)>>),
     /// Moves the clock forward by these seconds.
     Wait(i64, Tick),
     /// Moves the clock to the next noted expiry, or this many seconds after it.
@@ -91,14 +97,16 @@ pub fn stories() -> impl Strategy<Value = Story> {
 fn steps() -> impl Strategy<Value = Step> {
     let post = (postbacks(), prop::bool::weighted(0.25))
         .prop_map(|(fields, twice)| Step::Post { fields, twice });
+    let by_operator = of_provisional().prop_map(Step::ByOperator);
     let wait = (select(&[1, 59, 3_600, DAY, 41 * DAY][..]), any::<bool>())
         .prop_map(|(seconds, tick)| Step::Wait(seconds, tick));
     let expiry = (select(&[-1, 0, 1][..]), any::<bool>())
         .prop_map(|(past, tick)| Step::WaitForExpiry(past, tick));
     let hash = any::<u8>().prop_map(Step::HashSome);
-    let rehash = select(&[71, 72, 73][..]).prop_map(Step::Rehash);
+    let rehash = select(&[71, 72, 73, FIRST_PROVISIONAL][..]).prop_map(Step::Rehash);
     prop_oneof![
         24 => post,
+        6 => by_operator,
         1 => wait,
         2 => expiry,
         1 => Just(Step::Harden),
@@ -184,8 +192,26 @@ pub fn postbacks() -> impl Strategy<Value = Vec<Option<(&'static str, Text)>>> {
     ]
 }
 
+/// Provisional members come by an import, and may leave again before NATS names them.
+fn of_provisional() -> impl Strategy<Value = Vec<Option<(&'static str, Text)>>> {
+    let action = |word| select(vec![Some(("action", Text::Plain(word)))]).boxed();
+    let who = |username| {
+        vec![
+            field("siteid", 99, &["1", "1", "1", "2"], &[]),
+            field("memberid", 99, &PROVISIONAL, &[]),
+            field("username", username, &["bob", "BOB", "ann", "ann b", "zo\u{e9}"], &[]),
+        ]
+    };
+    let add = [vec![action("MANUALADD")], who(99), credentials(70, 60, 3), record()].concat();
+    let back = [vec![action("ACTIVATE")], who(99), credentials(30, 3, 3)].concat();
+    let delete = [vec![action("DELETE")], who(50)].concat();
+    let expire = [vec![action("EXPIRE")], who(50), vec![moment("expire", 99)]].concat();
+    prop_oneof![8 => add, 1 => back, 2 => delete, 2 => expire]
+}
+
 fn who(username_percent: u32) -> Vec<Field> {
-    let bad = ["0", "-1", "+1", "7x", "9223372036854775808", "1.0"].map(Text::Plain);
+    let bad = ["0", "-1", "+1", "7x", "9223372036854775808", "1.0", PROVISIONAL[0]];
+    let bad = bad.map(Text::Plain);
     let names = ["bob", "BOB", "bob", "ann", "ann b", "zoé", "ZOE\u{301}", " bo\u{200b}b", "ann "];
     vec![
         // A repeated key. The last value counts.

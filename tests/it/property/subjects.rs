@@ -22,6 +22,7 @@ use crate::support::{App, NOON, TestDatabase, WriterBench, cheap};
 /// The program on which a story runs.
 pub trait Subject {
     fn post(&mut self, body: &str) -> Result<String, String>;
+    fn post_as_operator(&mut self, body: &str) -> Result<String, String>;
     fn set_clock(&mut self, now: i64, tick: Tick);
     fn harden(&mut self);
     fn hash_some(&mut self, which: u8);
@@ -82,6 +83,20 @@ impl Place {
     }
 }
 
+impl Inside<'_> {
+    fn apply(&mut self, postback: &Postback) -> Result<String, String> {
+        let place = self.place;
+        let mut replies =
+            transact(self.engine, &place.rules.vault, &[postback], || place.clock().now())
+                .map_err(|fault| format!("fault: {fault}"))?;
+        let reply = replies
+            .pop()
+            .ok_or("no reply")?
+            .map_err(|fault| format!("fault of the postback: {fault:?}"))?;
+        Ok(reply.as_str().to_owned())
+    }
+}
+
 impl Subject for Inside<'_> {
     fn post(&mut self, body: &str) -> Result<String, String> {
         let place = self.place;
@@ -99,14 +114,13 @@ impl Subject for Inside<'_> {
                 .as_str()
                 .to_owned());
         }
-        let mut replies =
-            transact(self.engine, &place.rules.vault, &[&postback], || place.clock().now())
-                .map_err(|fault| format!("fault: {fault}"))?;
-        let reply = replies
-            .pop()
-            .ok_or("no reply")?
-            .map_err(|fault| format!("fault of the postback: {fault:?}"))?;
-        Ok(reply.as_str().to_owned())
+        self.apply(&postback)
+    }
+
+    fn post_as_operator(&mut self, body: &str) -> Result<String, String> {
+        let fields = Fields::from_urlencoded(body.as_bytes());
+        let (postback, _) = Postback::read(&fields, &self.place.rules, Origin::Operator, None);
+        self.apply(&postback)
     }
 
     fn set_clock(&mut self, now: i64, tick: Tick) {
@@ -197,6 +211,10 @@ pub struct OverHttp {
 impl Subject for OverHttp {
     fn post(&mut self, body: &str) -> Result<String, String> {
         Ok(self.app.post(body))
+    }
+
+    fn post_as_operator(&mut self, body: &str) -> Result<String, String> {
+        Ok(self.app.reply_to_operator(body))
     }
 
     fn set_clock(&mut self, now: i64, tick: Tick) {

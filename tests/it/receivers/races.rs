@@ -144,6 +144,82 @@ fn a_change_and_a_delete_at_once_end_as_one_after_the_other() {
     two.check();
 }
 
+/// As an import does.
+fn import(app: &App, place: i64, name: &str) {
+    let member = (1_i64 << 62) + place;
+    app.post_as_operator(&format!(
+        "action=MANUALADD&siteid=1&memberid={member}&username={name}&password=x"
+    ));
+}
+
+#[test]
+fn a_provisional_member_whom_two_postbacks_name_at_once_becomes_one_member() {
+    let Some(two) = Receivers::start(2) else { return };
+    // Two memberids want the name: one gets the row, and the other is told whose it is.
+    for round in 0..15 {
+        import(&two.apps[0], round, &format!("n{round}"));
+        let members = [1_000 + round, 2_000 + round];
+        let actions = ["ADD&password=y", "ACTIVATE", "CHANGE&new_trial=1"];
+        let action = actions[usize::try_from(round).unwrap() % actions.len()];
+        let posts: Vec<_> = (0..2)
+            .map(|at| {
+                let who = format!("siteid=1&memberid={}&username=N{round}", members[at]);
+                (two.apps[at].address, format!("{who}&action={action}"))
+            })
+            .collect();
+        let replies = at_once(&posts);
+        let won = replies.iter().position(|reply| reply.starts_with("OK|")).unwrap();
+        let taken = format!("; until now the provisional member {}", (1_i64 << 62) + round);
+        assert!(replies[won].ends_with(&taken), "{replies:?}");
+        assert!(replies[1 - won].starts_with("ERROR|"), "{replies:?}");
+    }
+    assert_eq!(two.apps[0].rows("SELECT count(*) FROM member_auth"), ["15"]);
+    // One memberid twice: one of the two finds the member identified.
+    for round in 0..15 {
+        import(&two.apps[1], 100 + round, &format!("m{round}"));
+        let who = format!("siteid=1&memberid={}&username=m{round}", 3_000 + round);
+        let post = |app: &App| (app.address, format!("{who}&action=DELETE"));
+        let replies = at_once(&[post(&two.apps[0]), post(&two.apps[1])]);
+        let taking = replies.iter().filter(|reply| reply.contains("; until now the provisional "));
+        assert_eq!(taking.count(), 1, "{replies:?}");
+        assert!(replies.iter().all(|reply| reply.starts_with("OK|")), "{replies:?}");
+    }
+    let provisional = "SELECT siteid, memberid FROM member_auth WHERE memberid >= 1 << 62 UNION \
+        SELECT siteid, memberid FROM former_member WHERE memberid >= 1 << 62";
+    assert_eq!(two.apps[0].rows(provisional), [""; 0]);
+    assert_eq!(two.apps[0].rows("SELECT count(*) FROM former_member"), ["15"]);
+    two.check();
+}
+
+/// An import of a name, and the postback that names its member, whichever comes first.
+#[test]
+fn an_import_and_the_postback_that_names_its_member_at_once_leave_one_member_with_the_name() {
+    let Some(two) = Receivers::start(2) else { return };
+    for round in 0..15 {
+        let member = (1_i64 << 62) + round;
+        let import =
+            format!("action=MANUALADD&siteid=1&memberid={member}&username=n{round}&password=x");
+        let add =
+            format!("action=ADD&siteid=1&memberid={}&username=N{round}&password=y", 1_000 + round);
+        let barrier = Barrier::new(2);
+        let (imported, added) = std::thread::scope(|scope| {
+            let imported = scope.spawn(|| {
+                barrier.wait();
+                two.apps[1].reply_to_operator(&import)
+            });
+            barrier.wait();
+            let added = two.apps[0].post(&add);
+            (imported.join().unwrap(), added)
+        });
+        assert!(added.starts_with("OK|"), "{added}");
+        let was_first = added.contains("; until now the provisional member ");
+        assert_eq!(imported.starts_with("OK|"), was_first, "{imported} {added}");
+    }
+    let members = "SELECT count(*), min(memberid), max(memberid) FROM member_auth";
+    assert_eq!(two.apps[0].rows(members), ["15|1000|1014"]);
+    two.check();
+}
+
 /// A postback that got this reply.
 struct Said {
     number: usize,

@@ -300,6 +300,12 @@ impl App {
 
     /// Applies a urlencoded postback as the operator's, beside the service, as a command does.
     pub fn post_as_operator(&self, body: &str) {
+        let reply = self.reply_to_operator(body);
+        assert!(reply.starts_with("OK|"), "{body}: {reply}");
+    }
+
+    /// The reply to what a command does.
+    pub fn reply_to_operator(&self, body: &str) -> String {
         let rules = Rules {
             vault: self.vault.clone(),
             keep_cryptpass: self.config.keep_cryptpass,
@@ -311,8 +317,7 @@ impl App {
         let replies = with_engine(&self.config.location, false, |engine| {
             transact(engine, &rules.vault, &[&postback], || self.now()).unwrap()
         });
-        let reply = replies.unwrap().remove(0).unwrap();
-        assert!(reply.as_str().starts_with("OK|"), "{body}: {}", reply.as_str());
+        replies.unwrap().remove(0).unwrap().as_str().to_owned()
     }
 
     /// Sends a request, or plain bytes.
