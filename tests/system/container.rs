@@ -10,6 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+pub use engine::begin_image;
 use engine::{Engine, Ran, eventually};
 
 use crate::package::artifact::names_no_path;

@@ -26,8 +26,12 @@ fn main() -> ExitCode {
         run(rest);
         return ExitCode::SUCCESS;
     }
-    let stories = [unit::STORIES, package::STORIES, container::STORIES].concat();
-    let is_good = runner::run(&stories, &arguments);
+    let of_containers = runner::meant(container::STORIES, &arguments);
+    if runner::can_run_one(&of_containers) {
+        container::begin_image();
+    }
+    let others = runner::meant(&[unit::STORIES, package::STORIES].concat(), &arguments);
+    let is_good = runner::run(&[others, of_containers].concat());
     tree::remove();
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

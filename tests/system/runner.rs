@@ -17,15 +17,25 @@ pub struct Story {
     pub run: fn(),
 }
 
-/// Runs the stories whose names contain one of the words. Returns whether all passed.
-pub fn run(stories: &[Story], arguments: &[String]) -> bool {
+/// The stories whose names contain one of the words; without a word, all.
+pub fn meant(stories: &[Story], arguments: &[String]) -> Vec<Story> {
     let words: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
     let is_meant = |story: &&Story| {
         words.is_empty() || words.iter().any(|word| story.name.contains(word.as_str()))
     };
+    stories.iter().filter(is_meant).copied().collect()
+}
+
+/// Whether this machine has everything that one of the stories needs.
+pub fn can_run_one(stories: &[Story]) -> bool {
+    stories.iter().any(|story| missing(story).is_none())
+}
+
+/// Runs the stories. Returns whether all passed.
+pub fn run(stories: &[Story]) -> bool {
     let mut failed = Vec::new();
     let mut count = 0;
-    for story in stories.iter().filter(is_meant) {
+    for story in stories {
         count += 1;
         if let Some(missing) = missing(story) {
             println!("\n*** {missing}: the story \"{}\" proves nothing here ***\n", story.name);

@@ -174,6 +174,12 @@ impl Drop for Engine {
     }
 }
 
+/// Builds the image in the background: the compiler needs minutes, in which machines boot for the
+/// other stories. If it fails, the first story that needs the image tries again and reports it.
+pub fn begin_image() {
+    std::thread::spawn(archive);
+}
+
 /// The archive of the image of this source, which is built once for all tests.
 fn archive() -> &'static Path {
     static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
