@@ -227,6 +227,11 @@ impl Config {
         }
     }
 
+    /// The settings as text, where a command line was read.
+    pub fn sources(&self) -> Option<&Arc<Sources>> {
+        self.sources.as_ref()
+    }
+
     /// Notes where the settings come from, so that [`Config::read_again`] reads the configuration
     /// file too.
     #[must_use]

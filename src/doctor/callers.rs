@@ -19,9 +19,7 @@ const STABLE_MAX: usize = 4;
 const RECORDS_MIN: u64 = 20;
 
 pub(super) fn check(config: &Config, known: &Known, now: i64, report: &mut Report) {
-    check_url(config, report);
-    check_wide(config, report);
-    fastcgi::check_peers(config, report);
+    check_settings(config, report);
     let callers = known.diagnosis().map_or(&[][..], |diagnosis| &diagnosis.callers);
     let seen: Vec<(IpAddr, &SeenCaller)> = callers
         .iter()
@@ -34,6 +32,13 @@ pub(super) fn check(config: &Config, known: &Known, now: i64, report: &mut Repor
     }
     check_proxies(config, &seen, report);
     check_allowed(config, &seen, now, report);
+}
+
+/// What the settings alone show.
+pub(super) fn check_settings(config: &Config, report: &mut Report) {
+    check_url(config, report);
+    check_wide(config, report);
+    fastcgi::check_peers(config, report);
 }
 
 fn check_url(config: &Config, report: &mut Report) {

@@ -94,7 +94,7 @@ fn check_against_database(known: &Known, now: i64, report: &mut Report) {
     }
 }
 
-fn check_zone(context: &Context<'_>, now: i64, report: &mut Report) {
+pub(super) fn check_zone(context: &Context<'_>, now: i64, report: &mut Report) {
     let ours = &context.config.expiry.zone;
     let name = "time_zone";
     let Some(system) = context.machine.time_zone() else {

@@ -72,6 +72,12 @@ impl Known {
         Self { is_served, state, log, diagnosis, reader }
     }
 
+    /// For checks beside a service that has the database open.
+    pub(super) fn nothing() -> Self {
+        let (state, log) = (Ok(DatabaseState::Current), Ok(None));
+        Self { is_served: true, state, log, diagnosis: None, reader: None }
+    }
+
     pub(super) fn diagnosis(&self) -> Option<&Diagnosis> {
         self.diagnosis.as_ref()?.as_ref().ok()
     }

@@ -67,6 +67,30 @@ pub fn examine(context: &Context<'_>) -> Vec<Finding> {
     report.into_findings()
 }
 
+/// Runs the checks that a running service can do of itself. None opens the file of the database,
+/// because closing it would end the locks of this process, and none reads a table.
+pub fn examine_running(context: &Context<'_>) -> Vec<Finding> {
+    let (config, now) = (context.config, context.clock.now());
+    let known = Known::nothing();
+    let mut report = Report::new();
+    report.begin("clock");
+    clock::check_machine(context.machine, now, &mut report);
+    clock::check_zone(context, now, &mut report);
+    report.begin("permissions");
+    permissions::check_files(config, &mut report);
+    report.begin("disk");
+    disk::check(config, &known, now, &mut report);
+    report.begin("backup");
+    backups::check(config, now, &mut report);
+    report.begin("tokens");
+    tokens::check(context, &mut report);
+    report.begin("logins");
+    logins::check(config, now, &mut report);
+    report.begin("callers");
+    callers::check_settings(config, &mut report);
+    report.into_findings()
+}
+
 /// The checks that need no settings, and the settings that cannot be used.
 pub fn examine_settings(bad: &[BadSetting], machine: &Machine, clock: &Clock) -> Vec<Finding> {
     let mut report = Report::new();

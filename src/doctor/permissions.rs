@@ -24,6 +24,11 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     if report.len() == before {
         report.ok("access", "this user can read and write the data directory and the database");
     }
+    check_files(config, report);
+}
+
+/// The modes and the owners of the files, without a try to open one.
+pub(super) fn check_files(config: &Config, report: &mut Report) {
     check_modes(config, report);
     check_owner(config, report);
 }

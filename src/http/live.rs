@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use ipnet::IpNet;
 
 use crate::action::Rules;
 use crate::authstring::keys::ApiKeys;
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::login::page::Pages;
 use crate::nats_client::relay::Relay;
 use crate::nats_client::settings::StringSource;
@@ -69,30 +69,46 @@ fn origin(url: &str) -> &str {
 
 /// The settings as they are now. Shared by all threads.
 #[derive(Clone, Debug)]
-pub struct Live(Arc<ArcSwap<LiveSettings>>);
+pub struct Live {
+    settings: Arc<ArcSwap<LiveSettings>>,
+    /// All of them as text, as they were read last.
+    sources: Arc<ArcSwapOption<Sources>>,
+}
 
 impl Live {
     /// The settings at the start.
     pub fn new(config: &Config, vault: Vault) -> Self {
         let (keep_cryptpass, expiry) = (config.keep_cryptpass, config.expiry.clone());
         let rules = Rules { vault, keep_cryptpass, expiry, stale_guard: config.stale_guard };
-        Self(Arc::new(ArcSwap::from_pointee(LiveSettings::of(config, rules, None))))
+        let settings = Arc::new(ArcSwap::from_pointee(LiveSettings::of(config, rules, None)));
+        let sources = Arc::new(ArcSwapOption::new(config.sources().cloned()));
+        Self { settings, sources }
+    }
+
+    /// All settings as text, as they were read last; `None` where no command line was read.
+    pub fn sources(&self) -> Option<Arc<Sources>> {
+        self.sources.load_full()
+    }
+
+    /// Keeps all settings as text, as they were just read.
+    pub fn note_sources(&self, config: &Config) {
+        self.sources.store(config.sources().cloned());
     }
 
     /// Replaces the settings. Requests in flight may still use the old ones.
     pub fn replace(&self, config: &Config) {
-        let before = self.0.load();
+        let before = self.settings.load();
         let now = LiveSettings::of(config, before.rules.clone(), Some(&before));
-        self.0.store(Arc::new(now));
+        self.settings.store(Arc::new(now));
     }
 
     /// The current settings, for a use that ends at once.
     pub fn load(&self) -> arc_swap::Guard<Arc<LiveSettings>> {
-        self.0.load()
+        self.settings.load()
     }
 
     /// The current settings, for a whole request.
     pub fn now(&self) -> Arc<LiveSettings> {
-        self.0.load_full()
+        self.settings.load_full()
     }
 }

@@ -2,6 +2,7 @@
 //! connections and threads of its own, so that it delays neither postbacks nor checks.
 
 pub mod access;
+pub mod checks;
 pub mod console;
 pub mod form;
 mod headers;
@@ -12,6 +13,7 @@ mod server;
 pub mod session;
 pub mod signed;
 mod state;
+pub mod tails;
 
 pub use server::Operations;
 pub use state::Ops;
@@ -21,6 +23,7 @@ use actix_web::web::{self, ServiceConfig};
 
 /// The only place that imports the handlers. A resource answers other methods with 405.
 fn routes(app: &mut ServiceConfig) {
+    use console::{blocks, lab, postbacks};
     let get = |path: &str, route: Route| web::resource(path).route(route);
     app.service(get("/health/live", web::get().to(health::live)))
         .service(get("/health/ready", web::get().to(health::ready)))
@@ -29,6 +32,22 @@ fn routes(app: &mut ServiceConfig) {
             get("/logout", web::get().to(login::logout_page)).route(web::post().to(login::logout)),
         )
         .service(get("/style.css", web::get().to(console::page::style)))
+        .service(get("/tail.js", web::get().to(postbacks::tail::script)))
         .service(get("/", web::get().to(console::home::home)))
+        .service(get("/postbacks", web::get().to(postbacks::list)))
+        .service(get("/postbacks/tail", web::get().to(postbacks::tail::tail)))
+        .service(get("/postbacks/{id}", web::get().to(postbacks::one)))
+        .service(get("/lab", web::get().to(lab::form)).route(web::post().to(lab::run)))
+        .service(get("/blocks", web::get().to(blocks::list)))
+        .service(
+            get("/blocks/lift", web::get().to(blocks::confirm_lift))
+                .route(web::post().to(blocks::lift)),
+        )
+        .service(
+            get("/blocks/sharing", web::get().to(blocks::confirm_sharing))
+                .route(web::post().to(blocks::lift_sharing)),
+        )
+        .service(get("/settings", web::get().to(console::settings::settings)))
+        .service(get("/health", web::get().to(console::health::health)))
         .default_service(web::to(console::home::not_found));
 }

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 
+use super::checks::Checks;
 use super::refused::OpsLog;
+use super::tails::Tails;
 use crate::config::Config;
 use crate::http::probe::HealthProbe;
 use crate::http::state::{ServerState, ThreadState};
@@ -21,6 +23,10 @@ pub struct Ops {
     pub logins: OperatorLogins,
     /// Limits the lines about refused requests.
     pub log: OpsLog,
+    /// The pages that follow the journal.
+    pub tails: Tails,
+    /// The checks of the machine.
+    pub checks: Checks,
     /// Probes the writer and the database.
     pub(super) probe: HealthProbe,
 }
@@ -31,13 +37,20 @@ impl Ops {
     /// # Errors
     ///
     /// If no hash can be made.
-    pub fn new(config: &Config, shared: &ServerState, cost: Cost) -> Result<Self, HashError> {
+    pub fn new(
+        config: &Config,
+        shared: &ServerState,
+        cost: Cost,
+        checks: Checks,
+    ) -> Result<Self, HashError> {
         let remembered = shared.area.remembered.clone();
         let (writer, clock) = (shared.writer.clone(), shared.clock.clone());
         Ok(Self {
             config: config.clone(),
             logins: OperatorLogins::new(remembered, writer, clock, cost)?,
             log: OpsLog::default(),
+            tails: Tails::default(),
+            checks,
             probe: HealthProbe::new(shared.writer.clone(), shared.file.clone()),
         })
     }

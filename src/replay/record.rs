@@ -167,10 +167,14 @@ impl JournalLine {
         serde_json::to_string(&columns)
     }
 
+    /// What its fields mean.
+    pub fn parsed(&self) -> Parsed {
+        super::read_again(&self.received, &self.put, self.reply.word())
+    }
+
     /// The postback that it records, and what it put into the row then.
     pub fn postback(&self) -> (Postback, Recorded) {
-        let Parsed { action, stamp, .. } =
-            super::read_again(&self.received, &self.put, self.reply.word());
+        let Parsed { action, stamp, .. } = self.parsed();
         let received = self.received.clone();
         (Postback { action, received, stamp, is_quiet: false }, self.put.clone())
     }

@@ -33,6 +33,7 @@ use crate::clock::jump::{self, Watch};
 use crate::config::Config;
 use crate::data_dir::{Lock, modes};
 use crate::database::{self, DatabaseError};
+use crate::doctor;
 use crate::hardening::{HashThread, HashWorker, Rehashes};
 use crate::http;
 use crate::http::connections::Connections;
@@ -43,6 +44,7 @@ use crate::login::blocks::BlockSync;
 use crate::login::settings::{HOUR_SECONDS, LOGIN_SECONDS_MAX};
 use crate::nats_client::settings::StringSource;
 use crate::open_files;
+use crate::ops::checks::{Checked, Checks};
 use crate::ops::{Operations, Ops};
 use crate::password::{Cost, Hasher};
 use crate::reconcile::schedule::{ReconcileThread, Schedule};
@@ -430,7 +432,7 @@ impl Service {
 /// goes on: postbacks and checks do not need it.
 fn operations(config: &Config, shared: &ServerState, cost: Cost) -> Option<Operations> {
     let address = config.ops.listen?;
-    let ops = match Ops::new(config, shared, cost.of_operators()) {
+    let ops = match Ops::new(config, shared, cost.of_operators(), checks(config, &shared.clock)) {
         Ok(ops) => ops,
         Err(error) => {
             log::warn!("the service runs without its operations listener: {}", chain(&error));
@@ -449,6 +451,31 @@ fn operations(config: &Config, shared: &ServerState, cost: Cost) -> Option<Opera
             );
         })
         .ok()
+}
+
+/// The checks of `doctor` that a running service can do, for the console.
+fn checks(config: &Config, clock: &Clock) -> Checks {
+    let (config, clock) = (config.clone(), clock.clone());
+    Checks::new(Arc::new(move || {
+        let findings = doctor::examine_running(&doctor::Context {
+            config: &config,
+            exposed: &[],
+            machine: &doctor::Machine::default(),
+            clock: &clock,
+            depth: doctor::Depth::Quick,
+            patience: Duration::ZERO,
+            health: &|| Ok(String::new()),
+            progress: &|_| {},
+        });
+        let checked = |finding: doctor::Finding| Checked {
+            topic: finding.topic,
+            name: finding.name,
+            level: finding.level.as_str(),
+            found: finding.found,
+            remedy: finding.remedy,
+        };
+        findings.into_iter().map(checked).collect()
+    }))
 }
 
 /// Starts the thread that compares the members with NATS's list, if the settings say so. It follows

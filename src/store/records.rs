@@ -385,8 +385,18 @@ pub struct NamedLogins {
 pub struct BlockCursor(pub(super) [String; 3]);
 
 impl BlockCursor {
+    /// Behind a row with this kind, network and name, in this order.
+    pub fn behind(columns: [String; 3]) -> Self {
+        Self(columns)
+    }
+
+    /// Kind, network and name of the row.
+    pub fn parts(&self) -> &[String; 3] {
+        &self.0
+    }
+
     /// Behind this block.
-    pub(super) fn of(block: &Block) -> Self {
+    pub fn of(block: &Block) -> Self {
         let target = &block.target;
         let network = target.network().map(|network| network.to_string()).unwrap_or_default();
         let name = target.name().map(LoginName::as_str).unwrap_or_default();

@@ -7,12 +7,12 @@ use super::driver::Browser;
 use crate::support::{App, Request, eventually, temp_dir};
 
 /// The width of the page with all overflow is at most that of the window.
-const FITS: &str = "return document.documentElement.scrollWidth <= window.innerWidth \
+pub const FITS: &str = "return document.documentElement.scrollWidth <= window.innerWidth \
     && window.innerWidth";
 const COLOURS: &str = "const style = getComputedStyle(document.body); \
     return [style.backgroundColor, style.color]";
 /// All rules of axe-core, also those of good practice.
-const EXAMINE: &str = "const done = arguments[arguments.length - 1]; \
+pub const EXAMINE: &str = "const done = arguments[arguments.length - 1]; \
     axe.run().then(found => done(found.violations.map(rule => \
     `${rule.impact} ${rule.id}: ${rule.nodes.map(node => node.html).join(' ')}`)), \
     error => done([String(error)]))";
@@ -20,7 +20,7 @@ const EXAMINE: &str = "const done = arguments[arguments.length - 1]; \
 /// The script of axe-core, which examines pages for what people with a disability cannot use.
 /// `.ci/run` gets it by npm. If it is missing: `None` with a loud line, or a
 /// failure with REQUIRE_REAL=1.
-fn axe_core() -> Option<String> {
+pub fn axe_core() -> Option<String> {
     let place = concat!(env!("CARGO_MANIFEST_DIR"), "/target/npm/node_modules/axe-core/axe.min.js");
     let found = std::fs::read_to_string(place).ok();
     if found.is_none() {

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -122,8 +124,12 @@ impl Browser {
             let size = json!({ "width": 360, "height": 640, "pixelRatio": 2 });
             options["mobileEmulation"] = json!({ "deviceMetrics": size });
         }
-        let wanted = json!({ "capabilitie\
-            s": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+        let wanted = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": { "browser": "WARNING" },
+        });
+        let wanted = json!({ "capabilities": { "alwaysMatch": wanted } });
         let opened = browser.call("POST", "/session", &wanted).unwrap();
         browser.session = format!("/session/{}", opened["sessionId"].as_str().unwrap());
         Some(browser)
@@ -173,7 +179,7 @@ impl Browser {
     /// A field or button by its accessible name, which a screen reader says.
     pub fn called(&self, label: &str) -> Element {
         let found = self
-            .all("input:not([type=hidden]), button")
+            .all("input:not([type=hidden]), button, textarea, select")
             .into_iter()
             .find(|element| self.label(element) == label);
         found.unwrap_or_else(|| panic!("nothing on the page is called {label:?}"))
@@ -218,6 +224,24 @@ impl Browser {
         }
         let Element(id) = self.called(label);
         self.post(&format!("/element/{id}/click"), &json!({}));
+    }
+
+    /// Clicks an element, such as a link. The caller waits for the effect.
+    pub fn click(&self, Element(id): &Element) {
+        self.post(&format!("/element/{id}/click"), &json!({}));
+    }
+
+    /// The errors and warnings that the browser has logged since the last call.
+    pub fn logged(&self) -> Vec<String> {
+        let lines = self.post("/se/log", &json!({ "type": "browser" }));
+        let text = |line: &Value| format!("{} {}", line["level"], line["message"]);
+        lines.as_array().unwrap().iter().map(text).collect()
+    }
+
+    /// What the window shows, as a PNG.
+    pub fn screenshot(&self) -> Vec<u8> {
+        let picture = self.get("/screenshot");
+        STANDARD.decode(picture.as_str().unwrap()).unwrap()
     }
 
     /// The result of a script in the page.

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accessible;
+mod console;
 mod driver;
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]
 #[path = "../it/support/mod.rs"]

@@ -10,6 +10,7 @@ mod clock;
 mod commands;
 mod conformance;
 mod connections;
+mod console;
 mod continuity;
 mod crash;
 mod credentials;

@@ -1,6 +1,7 @@
 //! The state of one connection, and when it is closed.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -42,6 +43,16 @@ struct Unsent {
     moved: Instant,
 }
 
+/// A response that goes on for a long time: see [`Connection::stream`].
+#[derive(Debug)]
+pub struct Streaming(Rc<Connection>);
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.is_streaming.set(false);
+    }
+}
+
 /// One connection. Its socket, its requests and its thread's table share it.
 #[derive(Debug)]
 pub struct Connection {
@@ -59,6 +70,8 @@ pub struct Connection {
     is_stalled: Cell<bool>,
     body: Cell<BodyState>,
     rest_bytes: Cell<usize>,
+    /// Its response goes on for as long as its client reads it.
+    is_streaming: Cell<bool>,
     /// The kind whose slot it has taken.
     slot: Cell<Option<RequestKind>>,
     closing: Cell<Option<CloseReason>>,
@@ -82,6 +95,7 @@ impl Connection {
             is_stalled: Cell::new(false),
             body: Cell::new(BodyState::Read),
             rest_bytes: Cell::new(0),
+            is_streaming: Cell::new(false),
             slot: Cell::new(None),
             closing: Cell::new(None),
             waker: RefCell::new(None),
@@ -141,6 +155,13 @@ impl Connection {
         self.body.get() == BodyState::Unread
     }
 
+    /// Marks the response as one whose pieces come over a long time, until the value is dropped.
+    /// Meanwhile the connection keeps its slot and is not closed as idle.
+    pub fn stream(self: &Rc<Self>) -> Streaming {
+        self.is_streaming.set(true);
+        Streaming(Rc::clone(self))
+    }
+
     /// The handler has returned, or was cancelled.
     pub fn end(&self) {
         self.stage.set(Stage::Sending);
@@ -167,7 +188,8 @@ impl Connection {
     /// All bytes of a response were sent. Returns whether the connection is idle from now on.
     pub(super) fn flushed(&self) -> bool {
         self.unsent.set(None);
-        if self.stage.get() != Stage::Sending {
+        // Between two pieces of a stream, all was sent and the response has not ended.
+        if self.stage.get() != Stage::Sending || self.is_streaming.get() {
             return false;
         }
         self.return_slot();

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 
-pub use connection::Connection;
+pub use connection::{Connection, Streaming};
 pub use counts::Connections;
 pub use share::RequestKind;
 pub use table::Table;

@@ -1,10 +1,10 @@
 //! `/`: who is logged in.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::context;
 
-use super::page;
-use crate::http::respond;
+use super::page::{self, Page};
 use crate::ops::session::Session;
 
 /// The handler.
@@ -13,6 +13,7 @@ pub async fn home(request: HttpRequest, session: Session) -> HttpResponse {
 }
 
 /// The handler of addresses that are no page. Only operators learn which there are.
-pub async fn not_found(_: Session) -> HttpResponse {
-    respond::not_found()
+pub async fn not_found(request: HttpRequest, session: Session) -> HttpResponse {
+    Page::problem(StatusCode::NOT_FOUND, "Not found", "There is no page with this address.")
+        .respond(&request, &session.0)
 }

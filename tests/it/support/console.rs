@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use nats_userman::operator::{Operator, OperatorName, Role};
 use nats_userman::operators::password::hash;
 use nats_userman::password::{HashKind, Password};
-use nats_userman::store::with_engine;
+use nats_userman::store::{Location, with_engine};
 
 use super::{App, NOON, Request, Response, cheap, send_raw};
 
@@ -24,23 +24,33 @@ pub struct Console {
     pub csrf: String,
 }
 
+/// Adds an operator with [`OPERATOR_PASSWORD`] to a database.
+pub fn add_operator(location: &Location, name: &str, role: Role) {
+    let password = Password::parse(OPERATOR_PASSWORD).unwrap();
+    let operator = Operator {
+        name: OperatorName::parse(name).unwrap(),
+        role,
+        hash: hash(&password, cheap(HashKind::Argon2id)).unwrap(),
+        created_at: NOON,
+        changed_at: NOON,
+    };
+    with_engine(location, false, |engine| {
+        engine.begin().unwrap();
+        engine.add_operator(&operator).unwrap();
+        engine.commit().unwrap();
+    })
+    .unwrap();
+}
+
+fn submit_login(address: SocketAddr, name: &str, password: &str) -> Response {
+    let form = format!("name={name}&password={}", password.replace(' ', "+"));
+    send_raw(address, Request::post("/login").same_origin().form(&form)).unwrap()
+}
+
 impl App {
     /// Adds an operator with [`OPERATOR_PASSWORD`], as `operator add` does.
     pub fn add_operator(&self, name: &str, role: Role) {
-        let password = Password::parse(OPERATOR_PASSWORD).unwrap();
-        let operator = Operator {
-            name: OperatorName::parse(name).unwrap(),
-            role,
-            hash: hash(&password, cheap(HashKind::Argon2id)).unwrap(),
-            created_at: NOON,
-            changed_at: NOON,
-        };
-        with_engine(&self.config.location, false, |engine| {
-            engine.begin().unwrap();
-            engine.add_operator(&operator).unwrap();
-            engine.commit().unwrap();
-        })
-        .unwrap();
+        add_operator(&self.config.location, name, role);
     }
 
     /// Sends a request to the operations listener.
@@ -50,8 +60,7 @@ impl App {
 
     /// Sends the login form of the console.
     pub fn submit_login(&self, name: &str, password: &str) -> Response {
-        let form = format!("name={name}&password={}", password.replace(' ', "+"));
-        self.send_ops(Request::post("/login").same_origin().form(&form))
+        submit_login(self.ops.expect("--ops-listen is not set"), name, password)
     }
 
     /// Adds an operator and logs them in.
@@ -62,17 +71,21 @@ impl App {
 
     /// Logs an operator in.
     pub fn log_in_operator(&self, name: &str) -> Console {
-        let response = self.submit_login(name, OPERATOR_PASSWORD);
-        assert_eq!(response.status, 303, "{}", response.body);
-        let cookie = response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-        let address = self.ops.unwrap();
-        let page = send_raw(address, Request::get("/logout").cookie(&cookie)).unwrap().body;
-        let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form with a token");
-        Console { address, cookie, csrf: rest.split('"').next().unwrap().to_owned() }
+        Console::log_in(self.ops.unwrap(), name)
     }
 }
 
 impl Console {
+    /// Logs an operator in at this listener.
+    pub fn log_in(address: SocketAddr, name: &str) -> Self {
+        let response = submit_login(address, name, OPERATOR_PASSWORD);
+        assert_eq!(response.status, 303, "{}", response.body);
+        let cookie = response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        let page = send_raw(address, Request::get("/logout").cookie(&cookie)).unwrap().body;
+        let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form with a token");
+        Self { address, cookie, csrf: rest.split('"').next().unwrap().to_owned() }
+    }
+
     /// Loads a page.
     pub fn get(&self, path: &str) -> Response {
         self.send(Request::get(path))

@@ -26,7 +26,7 @@ use nats_userman::writer::LoginTimes;
 pub use app::App;
 pub use bench::WriterBench;
 pub use certificate::{certify, certify_by_authority, make_authority};
-pub use console::{Console, OPERATOR_PASSWORD, OPS};
+pub use console::{Console, OPERATOR_PASSWORD, OPS, add_operator};
 pub use database::{Beside, ENGINES, EngineKind, TestDatabase, check_database};
 pub use dir::temp_dir;
 pub use gated::Gate;
