@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use nats_userman::cli::{Cli, Failure, run};
 use nats_userman::logging::flush;
+use nats_userman::logging::priority::of_failure;
 use nats_userman::undumped::forbid_dumps;
 use zeroizing_alloc::ZeroAlloc;
 
@@ -29,9 +30,11 @@ fn main() -> ExitCode {
         Err(Failure::Failed(line)) => (vec![line], 1),
         Err(Failure::Usage(lines)) => (lines, 2),
     };
-    for line in lines {
-        // If stderr is a closed terminal, the write fails, and `eprintln` would panic.
-        let _ = writeln!(stderr(), "nats-userman: {line}");
+    for line in lines.iter().flat_map(|lines| lines.split('\n')) {
+        // If stderr is a closed terminal, the write fails, and `eprintln` would panic. Each further
+        // line of a failure has its own beginning.
+        let beginning = if line.starts_with("nats-userman: ") { "" } else { "nats-userman: " };
+        let _ = writeln!(stderr(), "{}{beginning}{line}", of_failure());
     }
     ExitCode::from(code)
 }

@@ -55,6 +55,9 @@ _nats__userman() {
             nats__userman,migrate-store)
                 cmd="nats__userman__subcmd__migrate__subcmd__store"
                 ;;
+            nats__userman,operator)
+                cmd="nats__userman__subcmd__operator"
+                ;;
             nats__userman,reconcile)
                 cmd="nats__userman__subcmd__reconcile"
                 ;;
@@ -127,6 +130,18 @@ _nats__userman() {
             nats__userman__subcmd__member,show)
                 cmd="nats__userman__subcmd__member__subcmd__show"
                 ;;
+            nats__userman__subcmd__operator,add)
+                cmd="nats__userman__subcmd__operator__subcmd__add"
+                ;;
+            nats__userman__subcmd__operator,list)
+                cmd="nats__userman__subcmd__operator__subcmd__list"
+                ;;
+            nats__userman__subcmd__operator,password)
+                cmd="nats__userman__subcmd__operator__subcmd__password"
+                ;;
+            nats__userman__subcmd__operator,remove)
+                cmd="nats__userman__subcmd__operator__subcmd__remove"
+                ;;
             nats__userman__subcmd__sharing,lift)
                 cmd="nats__userman__subcmd__sharing__subcmd__lift"
                 ;;
@@ -149,7 +164,7 @@ _nats__userman() {
 
     case "${cmd}" in
         nats__userman)
-            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --stale-guard --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --ops-listen --ops-token-file --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help --version replay try import journal export reconcile member token key block sharing authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
+            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --stale-guard --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --ops-listen --ops-token-file --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help --version replay try import journal export reconcile member operator token key block sharing authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -997,6 +1012,80 @@ _nats__userman() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__operator)
+            opts="-h --help add list password remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__operator__subcmd__add)
+            opts="-h --role --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__operator__subcmd__list)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__operator__subcmd__password)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__operator__subcmd__remove)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

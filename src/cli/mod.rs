@@ -15,6 +15,7 @@ mod journal;
 mod key;
 mod member;
 mod migrate_store;
+mod operator;
 mod progress;
 mod reconcile;
 mod replay;
@@ -132,6 +133,9 @@ enum CliCommand {
     /// or an expiry
     #[command(subcommand)]
     Member(member::MemberCommand),
+    /// Add, list or remove operators of the console, or set their passwords
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
     /// Show, add or retire tokens of the URL
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -250,6 +254,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Export(export) => export.run(&config),
         CliCommand::Reconcile(reconcile) => reconcile.run(&config),
         CliCommand::Member(member) => member.run(&config),
+        CliCommand::Operator(operator) => operator.run(&config),
         CliCommand::Token(token) => token.run(&config),
         CliCommand::Key(key) => key.run(&config),
         CliCommand::Block(block) => block.run(&config),

@@ -36,7 +36,12 @@ pub fn exposed_by(config: &Config) -> Vec<String> {
         --database-password-file";
     let in_clear = "--database-tls off: what is read from the database and written to it travels \
         unencrypted";
+    let console = config.ops.listen.filter(|listen| !listen.ip().is_loopback());
+    let is_open = console.is_some() && config.trusted_proxy.0.is_empty();
+    let by_http = "--ops-listen can be reached from other machines and has no TLS: passwords of \
+        operators travel unencrypted unless a proxy of --trusted-proxy is in front";
     let mut sentences = Vec::new();
+    sentences.extend(is_open.then(|| by_http.to_owned()));
     sentences.extend(config.password_in_url.then(|| in_url.to_owned()));
     sentences.extend(is_open_to_others(&config.location).then(|| in_clear.to_owned()));
     sentences

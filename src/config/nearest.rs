@@ -8,7 +8,8 @@ const LIKENESS_MIN: f64 = 0.7;
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|known| (likeness(name, known), known))
-        .max_by(|left, right| left.0.total_cmp(&right.0))
+        // Of several that are equally similar, the first.
+        .min_by(|left, right| right.0.total_cmp(&left.0))
         .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
         .map(|(_, known)| known)
         .filter(|known| is_part(name, known) || has_few_changes(name, known))
@@ -18,9 +19,10 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
 /// has few letters in common with it. It ranks above all similar spellings, and higher the fewer
 /// words it lacks.
 fn likeness(name: &str, known: &str) -> f64 {
-    let lacking =
-        if is_part(name, known) { 1.0 / f64::from(known.split('_').count() as u32) } else { 0.0 };
-    strsim::jaro(name, known) + 2.0 * lacking
+    match is_part(name, known) {
+        true => 1.0 + 1.0 / f64::from(known.split('_').count() as u32),
+        false => strsim::jaro(name, known),
+    }
 }
 
 /// Whether all words of a name are words of the known one.

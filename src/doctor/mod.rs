@@ -16,6 +16,7 @@ mod keys;
 mod logins;
 mod machine;
 mod names;
+mod operations;
 mod permissions;
 pub(crate) mod places;
 mod report;
@@ -49,6 +50,7 @@ pub fn examine(context: &Context<'_>) -> Vec<Finding> {
         check(&mut report);
     };
     topic("service", &|report| running::check(context, &known, report));
+    topic("operations", &|report| operations::check(context.config, &known, report));
     topic("unit", &|report| unit::check(context.machine, report));
     topic("clock", &|report| clock::check(context, &known, now, report));
     topic("permissions", &|report| permissions::check(context.config, report));

@@ -10,6 +10,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::body;
+use super::refused::RefusedCall;
 use super::respond;
 use super::state::{ServerState, ThreadState};
 use crate::action::{Action, Known, Standing};
@@ -21,12 +22,18 @@ use crate::reply::{Refusal, Reply, Word};
 use crate::store::{Fault, Read, ReadError};
 use crate::writer::Answer;
 
-fn is_allowed(shared: &ServerState, address: IpAddr, token: &str) -> bool {
+/// Which check fails, if one does.
+fn refused(shared: &ServerState, address: IpAddr, token: &str) -> Option<RefusedCall> {
     let allowed = &shared.live.load().allowed;
     let from_here = allowed.is_empty() || network::contains(allowed, address);
     // Both are always checked, so that the duration does not reveal which was wrong.
     let with_token = shared.tokens.contain(token);
-    from_here & with_token
+    match (with_token, from_here) {
+        (true, true) => None,
+        (false, true) => Some(RefusedCall::Token),
+        (true, false) => Some(RefusedCall::Address),
+        (false, false) => Some(RefusedCall::Both),
+    }
 }
 
 /// Answers a CHECK from the committed state.
@@ -70,8 +77,8 @@ pub async fn receive(
     let shared = state.shared();
     let Some(token) = token(request.path()) else { return respond::not_found() };
     let address = state.caller(&request);
-    if !is_allowed(shared, address, token) {
-        shared.refused.refused(address, shared.clock.steady());
+    if let Some(why) = refused(shared, address, token) {
+        shared.refused.refused(why, address, shared.clock.steady());
         return respond::not_authorised();
     }
     if !matches!(*request.method(), Method::GET | Method::POST) {

@@ -9,6 +9,27 @@ use crate::logging::limit::{LinesMax, NameLine, OncePerName, Window};
 
 const LINES_MAX: LinesMax = LinesMax { window_seconds: 10, all: 10, each: 10 };
 
+/// Which check of a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedCall {
+    /// The token in the path.
+    Token,
+    /// The address of the caller.
+    Address,
+    /// Both.
+    Both,
+}
+
+impl RefusedCall {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Token => "the token in its URL is wrong",
+            Self::Address => "its token is right, and its address is not in --allow-ip",
+            Self::Both => "the token in its URL is wrong, and its address is not in --allow-ip",
+        }
+    }
+}
+
 /// Limits the lines about refused calls. Shared by all threads; `now` is the steady clock's.
 #[derive(Debug)]
 pub struct RefusedLog {
@@ -28,12 +49,12 @@ impl Default for RefusedLog {
 }
 
 impl RefusedLog {
-    /// Logs a call with a wrong token or from an address that is not allowed, without saying which.
-    pub fn refused(&self, address: IpAddr, now: i64) {
+    /// Logs a refused call. The caller is not told which check failed.
+    pub fn refused(&self, why: RefusedCall, address: IpAddr, now: i64) {
         let mut window = self.window();
         log_suppressed(window.end(now));
         if window.add((), now) {
-            log::warn!("refused a call from {address}: wrong token or address");
+            log::warn!("refused a call from {address}: {}", why.sentence());
         }
     }
 

@@ -6,7 +6,10 @@ use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use log::Level;
 use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::priority;
 
 /// How long lines are collected. After a SIGKILL this much of the log may be missing; the journal
 /// is complete.
@@ -60,8 +63,13 @@ impl LineBuffer {
             state.writing = true;
             drop(state);
             if dropped > 0 {
+                let priority = match priority::is_wanted() {
+                    true => priority::prefix(Level::Warn),
+                    false => "",
+                };
                 lines.extend_from_slice(
-                    format!("{dropped} log lines were dropped: stderr was not read\n").as_bytes(),
+                    format!("{priority}{dropped} log lines were dropped: stderr was not read\n")
+                        .as_bytes(),
                 );
             }
             // An error of the log itself cannot be logged.

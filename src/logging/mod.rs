@@ -2,6 +2,7 @@
 
 pub mod limit;
 mod lines;
+pub mod priority;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -119,6 +120,7 @@ fn logger(filter: &LogFilter, format: Format, lines: Option<Lines>) -> Logger {
     for (module, level) in &filter.0 {
         builder.filter_module(module, *level);
     }
+    let is_for_journal = priority::is_wanted();
     builder.format(move |out, record| {
         let now = chrono::Utc::now().timestamp();
         let line = match format {
@@ -126,7 +128,10 @@ fn logger(filter: &LogFilter, format: Format, lines: Option<Lines>) -> Logger {
             Format::Json => json_line(now, record),
         };
         // One write per line, so that lines of two threads never mix.
-        out.write_all(line.as_bytes())
+        match is_for_journal {
+            true => out.write_all((priority::prefix(record.level()).to_owned() + &line).as_bytes()),
+            false => out.write_all(line.as_bytes()),
+        }
     });
     builder.build()
 }

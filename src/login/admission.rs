@@ -219,14 +219,14 @@ async fn opened(
     let name = typed_name.shown(is_taken);
     let secret = shared.remembered.secret(&typed.password);
     area.count_wrong(&WrongPassword { name, holder, network, is_known, secret });
-    let attempt = FailedLogin { by: way, sites: allowed.sites, name, address, secret };
-    shared.failed.log(&attempt, area.clock.steady());
     let reason = if blocked || !(is_open || is_known) { Denial::Blocked } else { Denial::Login };
     let event = match reason {
         Denial::Blocked => LoginEvent::Blocked,
         _ if others.is_empty() => LoginEvent::Unknown,
         _ => LoginEvent::Wrong,
     };
+    let attempt = FailedLogin { by: way, why: event, sites: allowed.sites, name, address, secret };
+    shared.failed.log(&attempt, area.clock.steady());
     area.record_failure(&failure, event, Meant::Known(others, is_taken)).await;
     Ok(Err(reason))
 }

@@ -12,7 +12,7 @@ use super::remembered::SecretDigest;
 use crate::block::{LoginName, Network};
 use crate::identity::SiteId;
 use crate::logging::limit::{LinesMax, Window};
-use crate::login_record::LoginWay;
+use crate::login_record::{LoginEvent, LoginWay};
 use crate::recent::Recent;
 
 /// The most lines per minute, in total and per network.
@@ -26,6 +26,8 @@ const SEEN_MAX: usize = 4_096;
 pub struct FailedLogin<'a> {
     /// How the visitor tried to log in.
     pub by: LoginWay,
+    /// Which check failed.
+    pub why: LoginEvent,
     /// The sites whose members were allowed.
     pub sites: &'a [SiteId],
     /// The name, or its pseudonym if no member has the name.
@@ -64,11 +66,11 @@ impl Default for FailedLogins {
 impl FailedLogins {
     /// Logs a failed login, if a line is due.
     pub fn log(&self, failed: &FailedLogin<'_>, now: i64) {
-        let FailedLogin { by, sites, name, address, secret } = *failed;
+        let FailedLogin { by, why, sites, name, address, secret } = *failed;
         if self.has_line(name, Network::of(address), secret, now) {
             log::info!(
-                by = by.as_str(), sites:% = SiteNumbers(sites), address:% = address,
-                name = name.as_str();
+                by = by.as_str(), why = why.as_str(), sites:% = SiteNumbers(sites),
+                address:% = address, name = name.as_str();
                 "login failed"
             );
         }

@@ -146,13 +146,17 @@ impl OperatorLogins {
         };
         let secret = self.remembered.secret(&typed);
         let is_right = self.is_right(found.as_ref(), typed, address).await?;
+        let holder = if found.is_some() { NameHolder::Member } else { NameHolder::Nobody };
         let Some(operator) = found.filter(|_| is_right) else {
-            let holder =
-                if counted.as_str() == "-" { NameHolder::Nobody } else { NameHolder::Member };
             let wrong = WrongPassword { name: &counted, holder, network, is_known: false, secret };
             self.guard.wrong(&wrong, now);
             return Err(LoginRefused::Wrong);
         };
+        // Others may have been counted while this one waited: ten at once are ten.
+        if self.guard.verdict(&counted, network, self.clock.steady()) != Verdict::Open {
+            self.warn(address, "too many wrong passwords were sent meanwhile");
+            return Err(LoginRefused::Blocked);
+        }
         self.begin(operator, attempt, now.wall).await
     }
 

@@ -1,5 +1,6 @@
 //! Operators of the console: their passwords, and how they log in.
 
+pub mod change;
 pub mod login;
 pub mod password;
 

@@ -7,8 +7,8 @@ const CHARS_MIN: usize = 12;
 /// The most bytes of a password.
 const BYTES_MAX: usize = 256;
 /// What [`parse`] accepts, for error messages.
-pub const OPERATOR_PASSWORD_EXPECTED: &str = "expected a password of at least 12 characters and at most 256 bytes, without control \
-     characters";
+pub const OPERATOR_PASSWORD_EXPECTED: &str = "expected a password of at least 12 characters and at \
+     most 256 bytes, without control characters";
 
 /// Reads a new password of an operator.
 pub fn parse(text: &str) -> Option<Password> {

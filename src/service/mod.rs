@@ -428,8 +428,8 @@ impl Service {
     }
 }
 
-/// Starts the operations listener, if the settings have its address. If it cannot start, the service
-/// goes on: postbacks and checks do not need it.
+/// Starts the operations listener, if the settings have its address. If it cannot start, the
+/// service goes on: postbacks and checks do not need it.
 fn operations(config: &Config, shared: &ServerState, cost: Cost) -> Option<Operations> {
     let address = config.ops.listen?;
     let ops = match Ops::new(config, shared, cost.of_operators(), checks(config, &shared.clock)) {

@@ -8,6 +8,7 @@ mod disk;
 mod fastcgi;
 mod logins;
 mod machine;
+mod operations;
 mod passwords;
 mod permissions;
 mod running;
@@ -209,6 +210,7 @@ fn a_healthy_service_that_was_stopped_has_nothing_but_the_news_that_it_does_not_
         names,
         [
             "running",
+            "operations",
             "unit",
             "clock",
             "clock_synchronised",

@@ -79,10 +79,10 @@ fn a_failed_login_has_a_line_with_the_name_if_a_member_or_a_former_member_has_it
     assert_eq!(
         site.lines(4),
         [
-            "INFO  login failed by=basic sites=1 address=203.0.113.9 name=bob",
-            "INFO  login failed by=basic sites=1 address=203.0.113.9 name=ann",
-            "INFO  login failed by=basic sites=1 address=203.0.113.9 name=rob",
-            "INFO  login failed by=page sites=1,9 address=2001:db8::1 name=bob",
+            "INFO  login failed by=basic why=wrong sites=1 address=203.0.113.9 name=bob",
+            "INFO  login failed by=basic why=unknown sites=1 address=203.0.113.9 name=ann",
+            "INFO  login failed by=basic why=unknown sites=1 address=203.0.113.9 name=rob",
+            "INFO  login failed by=page why=wrong sites=1,9 address=2001:db8::1 name=bob",
         ]
     );
 }

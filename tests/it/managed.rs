@@ -3,5 +3,6 @@
 
 mod notify;
 mod passed;
+mod priority;
 mod start_codes;
 mod unit_files;

@@ -1,5 +1,6 @@
 //! The operations listener: who may read health and metrics, and who may use the console.
 
 mod access;
+mod commands;
 mod hostile;
 mod login;

@@ -4,6 +4,7 @@
 //! log, and a log of every statement with its values do not show one either.
 
 mod memory;
+mod operators;
 mod search;
 
 use std::fs::{self, Permissions};

@@ -8,6 +8,7 @@ use super::signals::Signals;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::database;
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::Cost;
 use crate::service::listener::passed;
@@ -181,7 +182,21 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
              --public-url."
         )?;
     }
+    if let Some(address) = service.ops_address()
+        && has_no_operator(config)
+    {
+        writeln!(
+            out,
+            "Make the first operator of the console at http://{address}/: nats-userman operator \
+             add NAME --role admin"
+        )?;
+    }
     Ok(out.flush()?)
+}
+
+fn has_no_operator(config: &Config) -> bool {
+    let operators = database::open(config).map(|reader| reader.operators());
+    operators.is_ok_and(|operators| operators.is_ok_and(|operators| operators.is_empty()))
 }
 
 fn known_token(config: &Config, service: &Service) -> Option<Token> {

@@ -1,5 +1,5 @@
--- From version 7 to 8: operators of the console, and who made a change there. schema.sql explains the
--- columns.
+-- From version 7 to 8: operators of the console, and who made a change there. schema.sql explains
+-- the columns.
 
 ALTER TABLE journal ADD COLUMN operator TEXT;
 

@@ -498,3 +498,35 @@ fn a_file_that_never_answers_keeps_no_signal_from_stopping_the_service() {
     assert_eq!(scene.post(TOKEN, "-"), 200);
     scene.stop();
 }
+
+#[test]
+fn tokens_of_the_operations_listener_are_read_again_and_a_bad_file_leaves_those_before() {
+    let mut scene = Scene::new();
+    let (first, second) =
+        ("first-token-0123456789-0123456789-0", "second-token-0123456789-012345678");
+    let tokens = scene.write("tokens", first);
+    scene.serve(&["--ops-listen", "127.0.0.1:0", "--ops-token-file", &tokens]);
+    let said = scene.program().stderr();
+    let (_, rest) = said.split_once("operations listener on http://").unwrap();
+    let address = rest.lines().next().unwrap().parse().unwrap();
+    let statuses = || {
+        [first, second].map(|token| {
+            let bearer = format!("Bearer {token}");
+            let request = Request::get("/health/live").header("Authorization", &bearer);
+            send_raw(address, request.from("192.0.2.1")).unwrap().status
+        })
+    };
+    assert_eq!(statuses(), [200, 401]);
+    scene.write("tokens", &format!("{first}\n{second}\n"));
+    assert_eq!(scene.reload(), "INFO  reload: changed ops_token_file (2)\n");
+    assert_eq!(statuses(), [200, 200]);
+    scene.write("tokens", "short\n");
+    assert_eq!(
+        scene.reload(),
+        "ERROR reload: --ops-token-file: DIR/tokens, line 1: expected 32 to 256 characters of \
+         A-Z, a-z, 0-9, _ and -; the previous values stay in effect\nINFO  reload: nothing \
+         changed\n"
+    );
+    assert_eq!(statuses(), [200, 200]);
+    scene.stop();
+}

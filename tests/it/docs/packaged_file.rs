@@ -36,6 +36,9 @@ const HEADER: &str = "\
 #   install -m 640 -g nats-userman FILE /etc/nats-userman/
 ";
 
+/// The settings that the packaged file sets.
+const SET: [&str; 1] = ["ops_listen"];
+
 /// Values of settings that have no default, as TOML.
 const EXAMPLES: [(&str, &str); 38] = [
     ("public_url", "\"https://members.example.com\""),
@@ -150,8 +153,13 @@ fn generated() -> String {
             text += " With the package, systemd opens the address: change it there as well, by \
                      systemctl edit nats-userman.socket.";
         }
+        let is_set = SET.contains(&name.as_str());
+        if is_set {
+            text += " It is on here, for this machine alone.";
+        }
         let wrapped = wrap(&text, "# ", "# ").replace('`', "");
-        let _ = writeln!(file, "\n{wrapped}\n#{name} = {}", value(setting));
+        let sign = if is_set { "" } else { "#" };
+        let _ = writeln!(file, "\n{wrapped}\n{sign}{name} = {}", value(setting));
     }
     file
 }
@@ -187,7 +195,7 @@ fn the_packaged_file_has_what_the_command_line_has() {
 pub(crate) fn lines() -> Vec<String> {
     let file = fs::read_to_string(root().join(FILE)).unwrap();
     let setting = |line: &str| {
-        let line = line.strip_prefix('#')?;
+        let line = line.strip_prefix('#').unwrap_or(line);
         let (name, _) = line.split_once(" = ")?;
         let is_of_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let is_name = !name.is_empty() && name.chars().all(is_of_name);
@@ -197,9 +205,11 @@ pub(crate) fn lines() -> Vec<String> {
 }
 
 #[test]
-fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
+fn only_the_operations_listener_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
     let file = fs::read_to_string(root().join(FILE)).unwrap();
-    assert!(file.lines().all(|line| line.is_empty() || line.starts_with('#')));
+    let is_set = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    let set: Vec<&str> = file.lines().filter(is_set).collect();
+    assert_eq!(set, ["ops_listen = \"127.0.0.1:9180\""]);
     let lines = lines();
     assert_eq!(lines.len(), settings().len());
 

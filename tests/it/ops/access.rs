@@ -122,8 +122,8 @@ fn a_taken_port_is_a_warning_and_the_service_goes_on() {
     assert_eq!(added.unwrap().body, "OK|member 71 \"bob\" added to site 1");
     let line = format!(
         "the service runs without its operations listener: cannot listen on {address}: Address \
-         already in use (os error 98): another program uses that port; `ss -ltnp` shows which: change \
-         --ops-listen, or free the address and restart"
+         already in use (os error 98): another program uses that port; `ss -ltnp` shows which: \
+         change --ops-listen, or free the address and restart"
     );
     assert!(service.stderr().contains(&line), "{}", service.stderr());
 }

@@ -172,7 +172,7 @@ fn refused_calls_are_logged_with_their_address_at_a_bounded_rate() {
     }
     program.terminate();
     let said = program.stderr();
-    let line = "WARN  refused a call from 127.0.0.1: wrong token or address\n";
+    let line = "WARN  refused a call from 127.0.0.1: the token in its URL is wrong\n";
     let lines = said.matches(line).count();
     // The limit is ten in ten seconds. On a slow machine, forty calls may take longer than that.
     assert!((10..40).contains(&lines), "{lines}:\n{said}");
@@ -182,4 +182,32 @@ fn refused_calls_are_logged_with_their_address_at_a_bounded_rate() {
     });
     assert_eq!(lines + more.sum::<usize>(), 40, "{said}");
     assert!(!said.contains("wrong-") && !said.contains("CHECK"), "{said}");
+}
+
+#[test]
+fn a_refused_call_says_in_the_log_which_check_failed_and_nothing_to_the_caller() {
+    let dir = temp_dir();
+    let flags = ["--allow-ip", "192.0.2.0/24", "--trusted-proxy", "127.0.0.1"];
+    let mut program = Program::serve(dir.path(), &flags);
+    let wrong = TOKEN.replace("test", "other");
+    let mut bodies = Vec::new();
+    for (token, from) in [(TOKEN, "203.0.113.9"), (&*wrong, "192.0.2.7"), (&*wrong, "203.0.113.9")]
+    {
+        let request = Request::post(&format!("/postback/{token}")).from(from).form("action=CHECK");
+        let refused = send_raw(program.address, request).unwrap();
+        assert_eq!(refused.status, 403);
+        bodies.push(refused.body);
+    }
+    assert_eq!(bodies, ["ERROR|not authorised"; 3]);
+    program.terminate();
+    let said = program.stderr();
+    for line in [
+        "refused a call from 203.0.113.9: its token is right, and its address is not in \
+         --allow-ip\n",
+        "refused a call from 192.0.2.7: the token in its URL is wrong\n",
+        "refused a call from 203.0.113.9: the token in its URL is wrong, and its address is not \
+         in --allow-ip\n",
+    ] {
+        assert!(said.contains(line), "{line}{said}");
+    }
 }

@@ -1,0 +1,185 @@
+//! `nats-userman operator`, on both engines, and what the first start says.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::commands::{Ran, run, run_on};
+use crate::support::{
+    App, ENGINES, OPERATOR_PASSWORD, OPS, Program, eventually, program, temp_dir,
+};
+
+/// Runs a command with this standard input.
+fn typed(arguments: &[&str], input: &str) -> Ran {
+    let mut command = program();
+    command.args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that does not read it may have ended.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn an_operator_is_added_listed_given_a_password_and_removed_beside_the_running_service() {
+    for engine in ENGINES {
+        let Some(app) = App::start_on_engine(engine, &OPS) else { continue };
+        let (data, database) = (app.dir.path().join("data"), app.database_setting());
+        let place = ["--data-dir", data.to_str().unwrap(), "--database", &database];
+        let with = |arguments: &[&str]| -> Vec<String> {
+            arguments.iter().chain(&place).map(|&text| text.to_owned()).collect()
+        };
+        let typed = |arguments: &[&str], input: &str| {
+            let all = with(arguments);
+            typed(&all.iter().map(String::as_str).collect::<Vec<_>>(), input)
+        };
+        assert_eq!(
+            typed(&["operator", "list"], "").out,
+            "there are no operators: `nats-userman operator add NAME --role admin`\n"
+        );
+        let added = typed(
+            &["operator", "add", "anna", "--role", "admin"],
+            &format!("{OPERATOR_PASSWORD}\n"),
+        );
+        assert_eq!(
+            (added.code, added.out.as_str()),
+            (Some(0), "OK|operator anna added, with the role admin\n"),
+            "{}",
+            added.err
+        );
+        let console = app.log_in_operator("anna");
+        let listed = typed(&["operator", "list"], "").out;
+        assert!(listed.starts_with("anna admin, added 20"), "{listed}");
+
+        let again = typed(&["operator", "add", "anna"], "another password\n");
+        assert_eq!(again.code, Some(1));
+        let there = "operator add: there is an operator anna already; `nats-userman operator \
+                     password anna` sets another password\n";
+        assert!(again.err.ends_with(there), "{}", again.err);
+
+        let set = typed(&["operator", "password", "anna"], "another password\n");
+        assert_eq!(set.out, "OK|operator anna has a new password and is logged out\n");
+        eventually("the sessions have ended", || console.get("/").status == 303);
+        assert_eq!(app.submit_login("anna", OPERATOR_PASSWORD).status, 401);
+        assert_eq!(app.submit_login("anna", "another password").status, 303);
+
+        let removed = typed(&["operator", "remove", "anna"], "");
+        assert_eq!(removed.out, "OK|operator anna removed and logged out\n");
+        assert_eq!(app.submit_login("anna", "another password").status, 401);
+        for command in [["operator", "remove", "anna"], ["operator", "password", "anna"]] {
+            let nobody = typed(&command, "another password\n");
+            let said = format!(
+                "{} {}: there is no operator anna; `nats-userman operator list` lists them\n",
+                command[0], command[1]
+            );
+            assert!(nobody.code == Some(1) && nobody.err.ends_with(&said), "{}", nobody.err);
+        }
+        let journal = typed(&["journal"], "").out;
+        for line in [
+            "OK|operator anna added, with the role admin\n    from operator: \
+             action=OPERATOR-ADD\n",
+            "    from operator: action=OPERATOR-PASSWORD\n",
+            "    from operator: action=OPERATOR-REMOVE\n",
+        ] {
+            assert!(journal.contains(line), "{line}{journal}");
+        }
+        assert!(!journal.contains("argon2") && !journal.contains("password&"), "{journal}");
+    }
+}
+
+#[test]
+fn what_is_no_name_role_or_password_is_refused_in_one_line_and_nothing_is_added() {
+    let dir = temp_dir();
+    drop(Program::serve(dir.path(), &[]));
+    let data = dir.path().to_str().unwrap();
+    let add = |arguments: &[&str], input: &str| {
+        let all = [&["operator", "add"], arguments, &["--data-dir", data]].concat();
+        typed(&all, input)
+    };
+    for (arguments, input, said) in [
+        (
+            &["Anna"][..],
+            "",
+            "operator add: the name: expected 1 to 64 characters of a-z, 0-9, '.', '_', '-' and \
+             '@', the first a letter or digit, found \"Anna\"\n",
+        ),
+        (
+            &["anna", "--role", "root"],
+            "",
+            "operator add: --role: expected support or admin, found \"root\"\n",
+        ),
+        (
+            &["anna"],
+            "eleven char\n",
+            "operator add: expected a password of at least 12 characters and at most 256 bytes, \
+             without control characters, found 11 characters; nothing was changed\n",
+        ),
+        (
+            &["anna"],
+            "",
+            "operator add: expected a password of at least 12 characters and at most 256 bytes, \
+             without control characters, found 0 characters; nothing was changed\n",
+        ),
+    ] {
+        add(arguments, input).ended(2, &format!("nats-userman: {said}"));
+    }
+    let listed = run_on(Path::new(data), &["operator", "list"]).printed();
+    assert!(listed.starts_with("there are no operators"), "{listed}");
+    let missing = temp_dir();
+    let nowhere = run_on(&missing.path().join("data"), &["operator", "list"]);
+    assert!(nowhere.err.contains("`nats-userman serve` creates it"), "{}", nowhere.err);
+}
+
+#[test]
+fn the_first_start_prints_the_line_that_makes_the_first_operator() {
+    let dir = temp_dir();
+    let out = dir.path().join("out");
+    let start = || {
+        let mut command = program();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
+        command.args(["--postback-token", crate::support::TOKEN, "--data-dir"]);
+        command.arg(dir.path().join("data")).stdout(fs::File::create(&out).unwrap());
+        let mut service = Program::spawn(command).unwrap();
+        eventually("it has said all", || {
+            fs::read_to_string(&out).unwrap().contains("put a TLS proxy in front")
+        });
+        let said = service.stderr();
+        let (_, rest) = said.split_once("operations listener on ").expect("a line in the log");
+        let address = rest.lines().next().unwrap().to_owned();
+        assert!(service.terminate().success());
+        (fs::read_to_string(&out).unwrap(), address)
+    };
+    let (said, address) = start();
+    let line = format!(
+        "Make the first operator of the console at {address}/: nats-userman operator add NAME \
+         --role admin\n"
+    );
+    assert!(said.contains(&line), "{said}");
+    let data = dir.path().join("data");
+    let arguments = ["operator", "add", "anna", "--data-dir", data.to_str().unwrap()];
+    assert_eq!(typed(&arguments, &format!("{OPERATOR_PASSWORD}\n")).code, Some(0));
+    assert!(!start().0.contains("operator"));
+}
+
+#[test]
+fn a_listener_that_others_reach_without_a_proxy_is_warned_of() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let check = |flags: &[&str]| {
+        let flags = [&["check-config", "--data-dir", data.to_str().unwrap()], flags].concat();
+        run(&flags).out
+    };
+    let warning = "--ops-listen can be reached from other machines and has no TLS: passwords of \
+                   operators travel unencrypted unless a proxy of --trusted-proxy is in front\n";
+    assert!(check(&["--ops-listen", "0.0.0.0:9180"]).contains(warning));
+    for fine in [
+        &["--ops-listen", "127.0.0.1:9180"][..],
+        &["--ops-listen", "[::1]:9180"],
+        &["--ops-listen", "0.0.0.0:9180", "--trusted-proxy", "192.0.2.1"],
+    ] {
+        assert!(!check(fine).contains("unencrypted"), "{fine:?}");
+    }
+}
