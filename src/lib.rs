@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod action;
+pub mod alarms;
 pub mod apply;
 pub mod authstring;
 pub mod backup;
@@ -36,6 +37,7 @@ mod denied;
 pub mod doctor;
 pub mod epoch;
 pub mod export;
+pub mod exposition;
 pub mod fastcgi;
 pub mod fields;
 pub mod file_system;
@@ -75,6 +77,7 @@ mod seals;
 mod secret;
 pub mod service;
 pub mod shared_use;
+pub mod statistics;
 pub mod store;
 mod text_file;
 pub mod token;

@@ -22,6 +22,9 @@ pub enum Word {
 }
 
 impl Word {
+    /// All words.
+    pub const ALL: [Self; 3] = [Word::Ok, Word::NotOk, Word::Error];
+
     /// As NATS reads it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,7 +76,7 @@ impl Reply {
     /// A line from a journal record. Its word must be known; its text stays as it is.
     pub fn from_line(line: &str) -> Option<Self> {
         let (word, _) = line.split_once('|')?;
-        let word = [Word::Ok, Word::NotOk, Word::Error].into_iter().find(|w| w.as_str() == word)?;
+        let word = Word::ALL.into_iter().find(|w| w.as_str() == word)?;
         Some(Self { word, line: line.to_owned() })
     }
 

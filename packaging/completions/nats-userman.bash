@@ -16,6 +16,9 @@ _nats__userman() {
             ",$1")
                 cmd="nats__userman"
                 ;;
+            nats__userman,alarm)
+                cmd="nats__userman__subcmd__alarm"
+                ;;
             nats__userman,authstring)
                 cmd="nats__userman__subcmd__authstring"
                 ;;
@@ -81,6 +84,9 @@ _nats__userman() {
                 ;;
             nats__userman,try)
                 cmd="nats__userman__subcmd__try"
+                ;;
+            nats__userman__subcmd__alarm,test)
+                cmd="nats__userman__subcmd__alarm__subcmd__test"
                 ;;
             nats__userman__subcmd__block,lift)
                 cmd="nats__userman__subcmd__block__subcmd__lift"
@@ -164,7 +170,7 @@ _nats__userman() {
 
     case "${cmd}" in
         nats__userman)
-            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --stale-guard --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --ops-listen --ops-token-file --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help --version replay try import journal export reconcile member operator token key block sharing authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
+            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --stale-guard --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --ops-listen --ops-token-file --alarm-command --alarm-url --alarm-url-file --alarm-error-percent --alarm-silence-postbacks --alarm-backlog --alarm-backup-age --alarm-disk-mib --alarm-differences --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help --version replay try import journal export reconcile member operator token key block sharing authstring alarm backup restore migrate-store set-wal-aside health config check-config doctor serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -267,6 +273,42 @@ _nats__userman() {
                     return 0
                     ;;
                 --ops-token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-error-percent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-silence-postbacks)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-backlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-backup-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-disk-mib)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-differences)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -470,6 +512,34 @@ _nats__userman() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__alarm)
+            opts="-h --help test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__alarm__subcmd__test)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -1156,7 +1226,7 @@ _nats__userman() {
             return 0
             ;;
         nats__userman__subcmd__serve)
-            opts="-h --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --stale-guard --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --ops-listen --ops-token-file --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help"
+            opts="-h --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --stale-guard --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --ops-listen --ops-token-file --alarm-command --alarm-url --alarm-url-file --alarm-error-percent --alarm-silence-postbacks --alarm-backlog --alarm-backup-age --alarm-disk-mib --alarm-differences --backup-every --backup-dir --backup-keep --backup-with-keys --fastcgi-listen --login-hours --login-stay-hours --login-by-email --login-idle-minutes --login-days --cookie-domain --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --sharing --sharing-networks --sharing-minutes --sharing-at-once --sharing-country-file --sharing-countries --sharing-block-minutes --sharing-ipv4-prefix --sharing-ipv6-prefix --sharing-exempt-member --sharing-exempt-network --sites-file --site-name --site-logo --site-accent --site-background --site-dark-accent --site-dark-background --site-language --forgot-password-url --join-url --support-url --upgrade-url --login-template --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --nats-report-logins --nats-report-hours --reconcile-every --stand-in --stand-in-minutes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1259,6 +1329,42 @@ _nats__userman() {
                     return 0
                     ;;
                 --ops-token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-error-percent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-silence-postbacks)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-backlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-backup-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-disk-mib)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alarm-differences)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -37,6 +37,11 @@ use read::Parameters;
 pub const NAMES: [&str; 8] =
     ["ADD", "MANUALADD", "TRIALTOFULL", "CHANGE", "DELETE", "EXPIRE", "CHECK", "ACTIVATE"];
 
+/// The place of an action in [`NAMES`]; their number for none of them.
+pub fn place(action: Option<&str>) -> usize {
+    action.and_then(|action| NAMES.iter().position(|name| *name == action)).unwrap_or(NAMES.len())
+}
+
 /// What an action is expected to be.
 pub const ACTION_EXPECTED: &str =
     "expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE";

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod alarm;
 mod authstring;
 mod backup;
 mod block;
@@ -151,6 +152,9 @@ enum CliCommand {
     /// Request an authstring, which authorises a link to NATS, from NATS or a running nats-userman
     #[command(name = "authstring")]
     AuthString(authstring::AuthStringCommand),
+    /// Test the way of alarms to the operator
+    #[command(subcommand)]
+    Alarm(alarm::AlarmCommand),
     /// Back up the database, also while the service runs
     Backup(backup::BackupCommand),
     /// Put a backup in the place of the database, while the service is stopped; the former files
@@ -260,6 +264,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Block(block) => block.run(&config),
         CliCommand::Sharing(sharing) => sharing.run(&config),
         CliCommand::AuthString(authstring) => authstring.run(&config),
+        CliCommand::Alarm(alarm) => alarm.run(&config),
         CliCommand::Backup(backup) => backup.run(&config),
         CliCommand::Restore(restore) => restore.run(&config),
         CliCommand::MigrateStore(migrate) => migrate.run(&config, &server.unwrap_or_default()),

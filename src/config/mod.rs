@@ -2,6 +2,7 @@
 //! that are read from them.
 
 mod again;
+mod alarms;
 mod api;
 mod area;
 mod backup;

@@ -13,7 +13,8 @@ use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
 use super::sources::Sources;
 use super::values::{number, switch};
-use super::{api, area, backup, ops, pages, server, sharing};
+use super::{alarms, api, area, backup, ops, pages, server, sharing};
+use crate::alarms::AlarmConfig;
 use crate::backup::BackupConfig;
 use crate::clock::{ExpiryRule, Zone};
 use crate::connection_limits::ConnectionLimits;
@@ -75,6 +76,8 @@ pub struct Config {
     pub log_format: Format,
     /// Backups.
     pub backup: BackupConfig,
+    /// Alarms.
+    pub alarms: AlarmConfig,
     /// The members area.
     pub area: AreaConfig,
     /// The countries of addresses, if members' countries are counted.
@@ -183,6 +186,7 @@ impl Config {
         if location.as_ref().is_some_and(|location| location.file().is_none()) {
             backup::refuse(&settings.backup, &mut bad);
         }
+        let alarms = alarms::read(&settings.alarms, &mut bad);
         let area = area::read(&settings.area, &mut bad);
         let country_file = sharing::country_file(&settings.area.sharing, &mut bad);
         let pages = pages::pages(&settings.pages, &mut bad);
@@ -209,6 +213,7 @@ impl Config {
                 log: log?,
                 log_format: log_format?,
                 backup: backup?,
+                alarms: alarms?,
                 area: area?,
                 country_file,
                 api: api?,
@@ -307,6 +312,7 @@ pub(super) fn trusted_proxy(settings: &Settings, bad: &mut Problems) -> TrustedP
 fn secret_files(settings: &Settings) -> Vec<PathBuf> {
     let files = [
         &settings.postback_token_file,
+        &settings.alarms.alarm_url_file,
         &settings.api.api_key_file,
         &settings.api.nats_api_key_file,
         &settings.server.database_password_file,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, value_parser};
 use secrecy::SecretString;
 
+use super::alarms::AlarmSettings;
 use super::api::ApiSettings;
 use super::area::AreaSettings;
 use super::backup::BackupSettings;
@@ -213,6 +214,9 @@ pub struct Settings {
     /// Settings of the operations listener.
     #[command(flatten)]
     pub ops: OpsSettings,
+    /// Settings of alarms.
+    #[command(flatten)]
+    pub alarms: AlarmSettings,
     /// Settings of backups.
     #[command(flatten)]
     pub backup: BackupSettings,

@@ -119,6 +119,11 @@ impl DataDir {
         database.map_or_else(|| is_locked(&self.path), is_served)
     }
 
+    /// The alarms that are raised.
+    pub fn alarms(&self) -> PathBuf {
+        self.path.join("alarms.json")
+    }
+
     /// The database, unless a setting says otherwise.
     pub fn database(&self) -> PathBuf {
         self.path.join("userman.db")

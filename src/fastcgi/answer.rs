@@ -17,6 +17,7 @@ use crate::login::back::Back;
 use crate::login::check::{Answer, Body, CHALLENGE, Told, check};
 use crate::login::cookie_domains::host_of;
 use crate::login::page::{Facts, Pages, Rendered};
+use crate::metrics::{Asker, Outcome, Way};
 
 /// The longest page that Apache passes on: it reads 8 KiB with the end of the head, which takes two
 /// bytes.
@@ -45,12 +46,13 @@ pub async fn answer(state: &ThreadState, params: Params<'_>, peer: IpAddr) -> Pr
     let (ask, request) = match asked {
         Ok(asked) => asked,
         Err(wrong) => {
+            shared.metrics.count_check(Asker::Fastcgi, Way::Nothing, Outcome::Invalid);
             let now = shared.clock.steady();
             shared.visitor_log.invalid_query(Queried::Authorizer, &wrong, now);
             return refusal(StatusCode::BAD_REQUEST);
         }
     };
-    let answer = check(state.area(), &ask, &request).await;
+    let answer = check(state.area(), Asker::Fastcgi, &ask, &request).await;
     if let Some(member) = &answer.member {
         return let_in(member);
     }

@@ -16,6 +16,7 @@ use super::respond::{self, RETRY_AFTER_SECONDS};
 use super::state::ThreadState;
 use crate::authstring::AuthString;
 use crate::authstring::query::StringQuery;
+use crate::metrics::Call;
 use crate::nats_client::Error;
 use crate::nats_client::relay::Unanswered;
 use crate::reply::Refusal;
@@ -74,6 +75,8 @@ async fn member(
         }
         let question = read(request.query_string().as_bytes()).map_err(ApiError::Refused)?;
         let string = api.authstring(&question).await?;
+        let outcome = if string.is_some() { Call::Answered } else { Call::Empty };
+        state.shared().metrics.count_call(outcome);
         let text = string.as_ref().map_or("", AuthString::expose);
         // Hexadecimal digits: nothing in it has to be escaped.
         Ok(format!("{{\"{}\":\"{text}\"}}", question.resource.key()))
@@ -98,7 +101,9 @@ pub async fn redeem(
             return Err(ApiFailure::Method("POST"));
         }
         let body = body::read(&request, payload).await.map_err(ApiFailure::Unread)?;
-        Ok(api.redeem(&body).await?)
+        let redeemed = api.redeem(&body).await?;
+        state.shared().metrics.count_call(Call::Answered);
+        Ok(redeemed)
     };
     respond(&state, answered.await)
 }
@@ -132,6 +137,9 @@ fn authenticated<'a>(
 
 /// Maps the outcome to status, body and headers.
 fn respond(state: &ThreadState, answered: Result<String, ApiFailure>) -> HttpResponse {
+    if let Err(failure) = &answered {
+        state.shared().metrics.count_call(outcome(failure));
+    }
     let (allow, closes) = match &answered {
         Err(ApiFailure::Method(method)) => (Some(*method), false),
         // The rest of the body would be read as the next request, and the service ends when its
@@ -163,6 +171,25 @@ fn respond(state: &ThreadState, answered: Result<String, ApiFailure>) -> HttpRes
         headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
     response
+}
+
+/// What is counted of a call that failed.
+fn outcome(failure: &ApiFailure) -> Call {
+    match failure {
+        ApiFailure::Unread(_) | ApiFailure::Method(_) => Call::Invalid,
+        ApiFailure::Stopping => Call::Unavailable,
+        ApiFailure::Api(error) => match error {
+            ApiError::NoKey | ApiError::NotAllowed(_) => Call::NotAllowed,
+            ApiError::Refused(_) | ApiError::NotFound(_) => Call::Invalid,
+            ApiError::Unanswered(Unanswered::Nats(Error::TimedOut)) => Call::TimedOut,
+            ApiError::Unanswered(Unanswered::Nats(
+                Error::Unreachable(_) | Error::NoTls | Error::Tls(_) | Error::Wrong(_),
+            )) => Call::NatsFailed,
+            ApiError::NoSource
+            | ApiError::Unanswered(Unanswered::Busy | Unanswered::Lost)
+            | ApiError::Unavailable => Call::Unavailable,
+        },
+    }
 }
 
 fn status_and_text(failure: ApiFailure) -> (StatusCode, String) {

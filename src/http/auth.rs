@@ -17,6 +17,7 @@ use crate::login::ask::Ask;
 use crate::login::basic::Typed;
 use crate::login::check::{Answer, Body, CHALLENGE, PageRequest, Status, Told, check};
 use crate::login::page::Facts;
+use crate::metrics::{Asker, Outcome, Way};
 
 const MEMBER_ID: HeaderName = HeaderName::from_static("x-member-id");
 const MEMBER_NAME: HeaderName = HeaderName::from_static("x-member-name");
@@ -32,12 +33,15 @@ pub async fn auth(request: HttpRequest, state: Data<ThreadState>) -> HttpRespons
     state.shared().metrics.count_request();
     let ask = match Ask::parse(request.query_string().as_bytes()) {
         Ok(ask) => ask,
-        Err(wrong) => return invalid_query(&state, Queried::Auth, &wrong),
+        Err(wrong) => {
+            state.shared().metrics.count_check(Asker::Auth, Way::Nothing, Outcome::Invalid);
+            return invalid_query(&state, Queried::Auth, &wrong);
+        }
     };
     let header = request.headers().get(AUTHORIZATION);
     let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);
     let asked = PageRequest { visit: visit(&request, &state), typed, page: asked_for(&request) };
-    let answer = check(state.area(), &ask, &asked).await;
+    let answer = check(state.area(), Asker::Auth, &ask, &asked).await;
     response(&request, &state, &ask, &asked, &answer)
 }
 

@@ -27,6 +27,7 @@ use crate::login::members::Undecided;
 use crate::login::page::{Facts, Form, LoginMessage, Shown};
 use crate::login::sessions;
 use crate::login_record::LoginWay;
+use crate::metrics::{Outcome, TypedAt};
 use crate::password::Password;
 use crate::rest_api::Issuer;
 use crate::store::LoginRow;
@@ -112,7 +113,9 @@ impl LoginForm<'_> {
     /// Handles the form.
     async fn submit(&self, fields: &Fields<'_>) -> HttpResponse {
         let (request, state, ask) = (self.request, self.state, self.ask);
+        let invalid = || state.area().metrics.count_typed(TypedAt::Page, Outcome::Invalid);
         if !is_from_here(request, state, "login") {
+            invalid();
             return self.page(StatusCode::FORBIDDEN, LoginMessage::Foreign, "");
         }
         let name = fields.get("username").and_then(Username::typed);
@@ -120,6 +123,7 @@ impl LoginForm<'_> {
         let (name, password) = match (name, password) {
             (Some(name), Some(password)) => (name, password),
             (name, _) => {
+                invalid();
                 let name = name.as_ref().map_or("", Username::as_str);
                 return self.page(StatusCode::UNAUTHORIZED, LoginMessage::Wrong, name);
             }

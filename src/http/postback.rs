@@ -9,14 +9,15 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::body;
+use super::body::{self, Unread};
 use super::refused::RefusedCall;
 use super::respond;
 use super::state::{ServerState, ThreadState};
-use crate::action::{Action, Known, Standing};
+use crate::action::{Action, Known, Standing, place};
 use crate::apply::Postback;
 use crate::identity::{MemberId, SiteId};
 use crate::journal::Origin;
+use crate::metrics::{PostbackLabels, Refused};
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
 use crate::store::{Fault, Read, ReadError};
@@ -78,16 +79,22 @@ pub async fn receive(
     let Some(token) = token(request.path()) else { return respond::not_found() };
     let address = state.caller(&request);
     if let Some(why) = refused(shared, address, token) {
+        shared.metrics.count_refused(match why {
+            RefusedCall::Token | RefusedCall::Both => Refused::Token,
+            RefusedCall::Address => Refused::Address,
+        });
         shared.refused.refused(why, address, shared.clock.steady());
         return respond::not_authorised();
     }
     if !matches!(*request.method(), Method::GET | Method::POST) {
+        shared.metrics.count_refused(Refused::Method);
         return respond::postback_method_not_allowed();
     }
     // Counted before the flag is read, so that no request is missed by a stop, which sets the flag
     // and then reads the count.
     let _in_flight = state.begin_request();
     if shared.stopping.load(Ordering::SeqCst) {
+        shared.metrics.count_refused(Refused::Stopping);
         return respond::unavailable();
     }
     let read = if *request.method() == Method::POST {
@@ -98,13 +105,24 @@ pub async fn receive(
     let body = match read {
         Ok(body) => body,
         Err(unread) => {
+            shared.metrics.count_refused(match unread {
+                Unread::TooLong => Refused::BodyTooLong,
+                Unread::TooSlow => Refused::BodyTooSlow,
+                Unread::BrokenOff => Refused::BodyBrokenOff,
+            });
             log::warn!("a postback from {address} was not read: {}", respond::why(unread));
             return respond::unread(unread);
         }
     };
     let postback = parse(&request, &body, shared, address);
     let entry = LogEntry::new(&postback, shared);
+    let action = postback.action.as_ref().ok().map(Action::name);
     let (status, response) = answer(&state, postback).await;
+    shared.metrics.count_postback(PostbackLabels {
+        action: place(action),
+        word: response.word() as usize,
+        is_unavailable: status == StatusCode::SERVICE_UNAVAILABLE,
+    });
     entry.log(&response, status, began);
     respond::line(status, response)
 }

@@ -12,6 +12,7 @@ use super::connections::Connections;
 use super::live::{Live, LiveSettings};
 use super::refused::RefusedLog;
 use super::visitor_log::VisitorLog;
+use crate::alarms::Alarms;
 use crate::authstring::stand_in::StandIn;
 use crate::backup::schedule::BackupAge;
 use crate::clock::Clock;
@@ -20,7 +21,9 @@ use crate::login::members::Members;
 use crate::login::page::{Facts, Form};
 use crate::metrics::Metrics;
 use crate::network;
+use crate::reconcile::schedule::Compared;
 use crate::rest_api::{ApiLog, Strings};
+use crate::statistics::Statistics;
 use crate::store::{CurrentDatabase, ReadSource, Reads};
 use crate::token_file::current::Tokens;
 use crate::writer::Writer;
@@ -56,6 +59,14 @@ pub struct ServerState {
     pub connections: Arc<Connections>,
     /// The age of the newest backup, if the service makes backups.
     pub backup_age: Option<BackupAge>,
+    /// The counts of the journal and of the members. Empty where nobody takes them.
+    pub statistics: Statistics,
+    /// The alarms, if any can be raised.
+    pub alarms: Option<Alarms>,
+    /// The last comparison with NATS's list, if the service compares.
+    pub compared: Option<Compared>,
+    /// When the service was started, unix seconds.
+    pub started_at: i64,
     /// The members area.
     pub area: Arc<Area>,
     /// Makes authstrings, if the service does so in place of NATS.

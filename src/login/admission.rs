@@ -19,6 +19,7 @@ use super::recording::{Failure, Meant};
 use crate::block::{BlockKind, NameHolder, Network};
 use crate::identity::SiteId;
 use crate::login_record::{LoginEvent, LoginWay};
+use crate::metrics::{Outcome, TypedAt};
 use crate::store::LoginRow;
 
 /// Whether a visitor is admitted.
@@ -53,6 +54,17 @@ impl Denial {
             Denial::Trial => "trial",
             Denial::Blocked => "blocked",
             Denial::Shared => "shared",
+        }
+    }
+
+    /// As it is counted.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Denial::Login => Outcome::LogIn,
+            Denial::Idle => Outcome::Idle,
+            Denial::Trial => Outcome::Trial,
+            Denial::Blocked => Outcome::Blocked,
+            Denial::Shared => Outcome::Shared,
         }
     }
 }
@@ -91,7 +103,7 @@ pub async fn by_password(
     address: IpAddr,
     now: i64,
 ) -> Result<Admission, Undecided> {
-    let opened = opened(area, allowed, typed, address, now, LoginWay::Basic).await?;
+    let opened = counted(area, allowed, typed, address, now, LoginWay::Basic).await?;
     Ok(match opened.map(|rows| rows.into_iter().find(|row| allowed.admits(row))) {
         Ok(Some(row)) => Admission::In(row),
         Ok(None) => Admission::Out(Denial::Trial),
@@ -113,12 +125,36 @@ pub async fn all_by_password(
     address: IpAddr,
     now: i64,
 ) -> Result<Result<Vec<LoginRow>, Denial>, Undecided> {
-    let opened = opened(area, allowed, typed, address, now, LoginWay::Page).await?;
+    let opened = counted(area, allowed, typed, address, now, LoginWay::Page).await?;
     Ok(opened.map(|mut rows| {
         rows.sort_by_key(|row| !allowed.admits(row));
         rows.truncate(LOGINS_MAX);
         rows
     }))
+}
+
+/// What [`opened`] returns, which is counted here.
+async fn counted(
+    area: &ThreadArea,
+    allowed: Allowed<'_>,
+    typed: &Typed,
+    address: IpAddr,
+    now: i64,
+    way: LoginWay,
+) -> Result<Result<Vec<LoginRow>, Denial>, Undecided> {
+    let done = opened(area, allowed, typed, address, now, way).await;
+    let outcome = match &done {
+        Ok(Ok(rows)) if rows.iter().any(|row| allowed.admits(row)) => Outcome::Admitted,
+        Ok(Ok(_)) => Outcome::Trial,
+        Ok(Err(reason)) => reason.outcome(),
+        Err(Undecided) => Outcome::Undecided,
+    };
+    let at = match way {
+        LoginWay::Page => TypedAt::Page,
+        LoginWay::Basic => TypedAt::Basic,
+    };
+    area.metrics.count_typed(at, outcome);
+    done
 }
 
 /// The rows of the allowed sites that a name and a password open, in the order of the sites and at

@@ -13,6 +13,7 @@ use super::page::{LoginMessage, Shown};
 use super::presented::Presented;
 use super::sessions::by_cookie;
 use super::visit::Visit;
+use crate::metrics::{Asker, Outcome, Way};
 use crate::store::LoginRow;
 
 /// The challenge of HTTP Basic.
@@ -104,10 +105,22 @@ impl Told {
     }
 }
 
-/// Decides a request.
-pub async fn check(area: &ThreadArea, ask: &Ask, request: &PageRequest<'_>) -> Answer {
+/// Decides a request of this listener.
+pub async fn check(
+    area: &ThreadArea,
+    asker: Asker,
+    ask: &Ask,
+    request: &PageRequest<'_>,
+) -> Answer {
     let logins = request.visit.presented(&area.shared, area.clock.now());
-    match admit(area, ask, request, &logins).await {
+    let (way, admission) = admit(area, ask, request, &logins).await;
+    let outcome = match &admission {
+        Ok(Admission::In(_)) => Outcome::Admitted,
+        Ok(Admission::Out(reason)) => reason.outcome(),
+        Err(Undecided) => Outcome::Undecided,
+    };
+    area.metrics.count_check(asker, way, outcome);
+    match admission {
         Ok(Admission::In(row)) => Answer {
             status: Status::Admitted,
             member: Some(Told::of(&row)),
@@ -131,29 +144,31 @@ pub async fn check(area: &ThreadArea, ask: &Ask, request: &PageRequest<'_>) -> A
     }
 }
 
+/// Whether the visitor is admitted, and what decided that.
 async fn admit(
     area: &ThreadArea,
     ask: &Ask,
     request: &PageRequest<'_>,
     logins: &Presented,
-) -> Result<Admission, Undecided> {
+) -> (Way, Result<Admission, Undecided>) {
     let (now, allowed, address) = (area.clock.now(), Allowed::of(ask), request.visit.address);
-    let by_cookie = by_cookie(area, allowed, logins, || address, now).await?;
+    let of_cookie = if logins.iter().next().is_some() { Way::Cookie } else { Way::Nothing };
+    let by_cookie = by_cookie(area, allowed, logins, || address, now).await;
     match (by_cookie, &request.typed) {
-        (Admission::Out(reason), Some(typed)) => {
-            match by_password(area, allowed, typed, address, now).await? {
+        (Ok(Admission::Out(reason)), Some(typed)) => {
+            match by_password(area, allowed, typed, address, now).await {
                 // The better of the two reasons: a visitor who is logged in and on trial gets that
                 // reason.
-                Admission::Out(other)
+                Ok(Admission::Out(other))
                     if other == Denial::Login
                         || matches!(reason, Denial::Trial | Denial::Shared) =>
                 {
-                    Ok(Admission::Out(reason))
+                    (Way::Basic, Ok(Admission::Out(reason)))
                 }
-                other => Ok(other),
+                other => (Way::Basic, other),
             }
         }
-        (decided, _) => Ok(decided),
+        (decided, _) => (of_cookie, decided),
     }
 }
 

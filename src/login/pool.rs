@@ -25,6 +25,7 @@ pub use queue::{Busy, PasswordCheck};
 
 use super::remembered::{Remembered, RememberedKey};
 use crate::identity::Key;
+use crate::metrics::Histogram;
 use crate::password::{Vault, Verifier, VerifyError};
 use crate::recent::Recent;
 
@@ -72,6 +73,8 @@ struct PoolShared {
     broken: Mutex<Recent<Key, ()>>,
     /// When a lack of memory was last logged.
     shortage_logged: Mutex<Option<Instant>>,
+    /// How long checks waited for a thread.
+    waits: Histogram,
 }
 
 struct PoolState {
@@ -134,6 +137,7 @@ impl Pool {
             remembered,
             broken,
             shortage_logged: Mutex::default(),
+            waits: Histogram::of_times(),
         });
         let pool = Self { shared, threads: Mutex::default() };
         for number in 0..threads {
@@ -193,6 +197,16 @@ impl Pool {
         waited.map_err(|_| Busy)
     }
 
+    /// How many checks wait for a thread.
+    pub fn queued(&self) -> usize {
+        self.shared.state().waiting.len()
+    }
+
+    /// How long checks waited for a thread.
+    pub fn waits(&self) -> &Histogram {
+        &self.shared.waits
+    }
+
     /// Ends the threads after their current hashes. All waiting and later checks fail with
     /// [`Busy`].
     pub fn stop(&self) {
@@ -247,9 +261,9 @@ impl PoolShared {
         if let Some(opened) = self.remembered.get(&key) {
             return Ok(Asked::Answered(opened));
         }
-        let mut waiters = Waiters::default();
+        let (mut waiters, since) = (Waiters::default(), Instant::now());
         let answer = waiters.add()?;
-        state.waiting.push(WaitingCheck { key, check, waiters, rank })?;
+        state.waiting.push(WaitingCheck { key, check, waiters, rank, since })?;
         drop(guard);
         self.changed.notify_one();
         Ok(Asked::Waiting(answer))
@@ -304,6 +318,7 @@ impl PoolShared {
             }
             match state.waiting.next() {
                 Some(waiting) => {
+                    self.waits.add_time(waiting.since.elapsed());
                     state.running.push((waiting.key, waiting.waiters));
                     return Some((waiting.key, waiting.check));
                 }

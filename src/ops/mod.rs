@@ -8,6 +8,7 @@ pub mod form;
 mod headers;
 mod health;
 mod login;
+mod metrics_page;
 mod refused;
 mod server;
 pub mod session;
@@ -26,6 +27,7 @@ fn routes(app: &mut ServiceConfig) {
     use console::{blocks, lab, postbacks};
     let get = |path: &str, route: Route| web::resource(path).route(route);
     app.service(get("/health/live", web::get().to(health::live)))
+        .service(get("/metrics", web::get().to(metrics_page::metrics)))
         .service(get("/health/ready", web::get().to(health::ready)))
         .service(get("/login", web::get().to(login::page)).route(web::post().to(login::submit)))
         .service(

@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::changed::{Since, changed_since};
 use super::compare::{Here, compare};
 use super::error::ReconcileError;
@@ -31,6 +33,17 @@ const STOP_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Changes that NATS made this long before a request may not be in its answer.
 pub const SLACK_SECONDS: i64 = 60;
 
+/// The result of the last comparison; clones see the same.
+#[derive(Clone, Debug, Default)]
+pub struct Compared(Arc<Mutex<Option<(u64, i64)>>>);
+
+impl Compared {
+    /// How many members differed, and when they were compared (unix seconds).
+    pub fn get(&self) -> Option<(u64, i64)> {
+        *self.0.lock()
+    }
+}
+
 /// The thread that compares.
 #[derive(Debug)]
 pub struct ReconcileThread {
@@ -38,6 +51,7 @@ pub struct ReconcileThread {
     stop: Arc<AtomicBool>,
     /// Wakes the thread when it is dropped.
     _wake: SyncSender<()>,
+    compared: Compared,
 }
 
 /// What is compared, and how often.
@@ -69,16 +83,22 @@ impl ReconcileThread {
     pub fn start(schedule: Schedule) -> io::Result<Self> {
         let stop = Arc::<AtomicBool>::default();
         let (wake, woken) = sync_channel(0);
-        let stopped = Arc::clone(&stop);
+        let (stopped, compared) = (Arc::clone(&stop), Compared::default());
+        let told = compared.clone();
         let thread = std::thread::Builder::new()
             .name("reconcile".into())
-            .spawn(move || schedule.run(&woken, &stopped))?;
-        Ok(Self { thread, stop, _wake: wake })
+            .spawn(move || schedule.run(&woken, &stopped, &told))?;
+        Ok(Self { thread, stop, _wake: wake, compared })
+    }
+
+    /// The result of the last comparison.
+    pub fn compared(&self) -> &Compared {
+        &self.compared
     }
 
     /// Ends the thread. A comparison that is running is given up.
     pub fn stop(self) {
-        let Self { thread, stop, _wake } = self;
+        let Self { thread, stop, _wake, .. } = self;
         stop.store(true, Ordering::Relaxed);
         drop(_wake);
         let began = Instant::now();
@@ -92,7 +112,7 @@ impl ReconcileThread {
 }
 
 impl Schedule {
-    fn run(&self, woken: &Receiver<()>, stop: &AtomicBool) {
+    fn run(&self, woken: &Receiver<()>, stop: &AtomicBool, told: &Compared) {
         let mut due = self.clock.steady() + self.every.min(FIRST_AFTER_SECONDS);
         while woken.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             // Of the receivers that share a database one compares.
@@ -101,7 +121,10 @@ impl Schedule {
             }
             match self.compare(stop) {
                 Ok(None) => {}
-                Ok(Some((counts, refused))) => log_counts(&counts, refused),
+                Ok(Some((counts, refused))) => {
+                    log_counts(&counts, refused);
+                    *told.0.lock() = Some((counts.all(), self.clock.now()));
+                }
                 Err(ReconcileError::Stopped) if stop.load(Ordering::Relaxed) => return,
                 Err(ReconcileError::Stopped) => {
                     log::warn!("the database was replaced while it was compared with NATS's list");

@@ -9,6 +9,7 @@ pub mod listener;
 pub mod manager;
 mod reload;
 mod served;
+mod watching;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use error::StartError;
 use manager::Manager;
 use reload::{Place, Reloads};
 use served::write_down;
+use watching::{Watched, Watching};
 
 use crate::apply::in_transaction;
 use crate::authstring::stand_in::StandIn;
@@ -86,6 +88,7 @@ pub struct Service {
     reloads: Reloads,
     backups: Option<BackupThread>,
     reconciling: Option<ReconcileThread>,
+    watching: Watching,
     manager: Manager,
     /// The socket was passed, and stays open after this process.
     keeps_socket: bool,
@@ -218,8 +221,22 @@ impl Service {
         let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes, &live)?);
         let backups = BackupThread::start(&config.backup, &config.data_dir, &file, &clock)?;
         let reconciling = reconcile(config, &file, &clock, &live)?;
+        let watching = Watching::start(
+            config,
+            &Watched {
+                file: &file,
+                clock: &clock,
+                writer: &writer,
+                backup_age: backups.as_ref().map(BackupThread::age),
+                compared: reconciling.as_ref().map(ReconcileThread::compared),
+            },
+        )?;
         let shared = ServerState {
             area,
+            statistics: watching.statistics(),
+            alarms: watching.alarms(),
+            compared: reconciling.as_ref().map(|thread| thread.compared().clone()),
+            started_at: clock.now(),
             backup_age: backups.as_ref().map(|backups| backups.age().clone()),
             stand_in: stand_in(&config.api.source),
             visitor_log: Arc::default(),
@@ -256,6 +273,7 @@ impl Service {
             reloads,
             backups,
             reconciling,
+            watching,
             manager,
             keeps_socket,
             _locks: locks,
@@ -394,6 +412,7 @@ impl Service {
         area::say_left_out(&self.shared, true);
         self.shared.refused.close();
         self.block_sync().finish();
+        self.watching.stop();
         if let Some(backups) = self.backups {
             backups.stop();
         }

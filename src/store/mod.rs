@@ -10,6 +10,7 @@ mod database_state;
 mod diagnosis;
 mod fault;
 mod found;
+mod glance;
 mod lapse;
 mod location;
 pub mod mysql;
@@ -35,6 +36,7 @@ pub use diagnosis::{
 };
 pub use fault::{Cause, Fault, Replacement, if_readable};
 pub use found::{FoundMember, FoundState, SearchBy};
+pub use glance::{CountPage, Glance, SiteCount};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
     Fingerprint, Location, begin_migration, check_access, check_content, check_content_within,
@@ -48,11 +50,11 @@ pub use read::Read;
 pub use reads::{ReadError, ReadSource, Reads};
 use records::LOGIN_RECORDS_MAX;
 pub use records::{
-    BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, FindBy, Forms, FormsCursor,
-    FormsPage, Hardened, JournalFilter, JournalSpan, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut,
-    LoginRow, LongRead, NETWORKS_OF_A_MEMBER_MAX, NamedLogins, Note, Outcome, Pending,
-    ProvisionalRow, Rehashed, Seen, SharedKey, SharedSetting, Spent, StoredRecord, TakenOver,
-    Unfolded, UnreadableRecord,
+    BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, EngineTimes, FindBy, Forms,
+    FormsCursor, FormsPage, Hardened, JournalFilter, JournalSpan, KNOWN_BYTES, KnownId,
+    KnownNetwork, LoggedOut, LoginRow, LongRead, NETWORKS_OF_A_MEMBER_MAX, NamedLogins, Note,
+    Outcome, Pending, ProvisionalRow, Rehashed, Seen, SharedKey, SharedSetting, Spent,
+    StoredRecord, TakenOver, Unfolded, UnreadableRecord,
 };
 pub use table_row::{Logout, LogoutBefore, Table, TableRow};
 pub use upgrade_plan::UpgradePlan;
@@ -235,6 +237,11 @@ pub trait Engine {
     ///
     /// Any fault.
     fn maintain(&mut self, now: Instant) -> Result<Option<LongRead>, Fault>;
+
+    /// How long the last commit and the last checkpoint took, each only once.
+    fn take_times(&mut self) -> EngineTimes {
+        EngineTimes::default()
+    }
 
     /// Makes an index on the e-mail addresses of members, or drops it, where the database does not
     /// have it anyway. Before the first postback.

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::copy::{Copied, CopyError, CopyWatch};
+use super::glance::{CountPage, Glance};
 use super::records::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, FindBy, FormsCursor, FormsPage,
     JournalFilter, JournalSpan, KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
@@ -202,6 +203,25 @@ pub trait Read: fmt::Debug + Send {
 
     /// Number and time of the first journal record with this number or a higher one.
     fn record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault>;
+
+    /// What statistics need of the journal records with numbers above `after` and up to `newest`,
+    /// at most `most`, in the order of effect.
+    fn glances_after(&self, after: i64, newest: i64, most: u32) -> Result<Vec<Glance>, Fault>;
+
+    /// What statistics need of the journal records with numbers below `before`, at most `most`, the
+    /// newest first.
+    fn glances_before(&self, before: i64, most: u32) -> Result<Vec<Glance>, Fault>;
+
+    /// About how many records the journal has. Costs little, however many there are: it does not
+    /// count them.
+    fn count_journal(&self) -> Result<u64, Fault>;
+
+    /// Counts a page of at most `most` members, by site and memberid, behind `after`. A member
+    /// whose expiry is reached counts until the row is moved.
+    fn count_members_page(&self, after: Option<(i64, i64)>, most: u32) -> Result<CountPage, Fault>;
+
+    /// Counts a page of at most `most` former members.
+    fn count_formers_page(&self, after: Option<(i64, i64)>, most: u32) -> Result<CountPage, Fault>;
 
     /// Number and time of the newest journal record.
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault>;

@@ -1,6 +1,6 @@
 //! Records that are stored in a database, apart from the members themselves.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Fault;
 use crate::action::{Change, Recorded, Standing};
@@ -343,6 +343,15 @@ pub struct LongRead {
     pub log: &'static str,
     /// The usual causes, for a log line that says what to look for.
     pub suspects: &'static str,
+}
+
+/// How long the last work of the engine took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineTimes {
+    /// The commit of a transaction.
+    pub commit: Option<Duration>,
+    /// A checkpoint, complete or not.
+    pub checkpoint: Option<Duration>,
 }
 
 /// A query about one login by cookie.

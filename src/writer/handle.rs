@@ -44,6 +44,7 @@ impl Writer {
     /// Queues a postback and waits for its commit.
     pub async fn submit(&self, postback: Postback) -> Answer {
         self.metrics.count_request();
+        let _in_queue = self.metrics.queued();
         let (queued, withdrawal, mut answered) = QueuedPostback::new(postback);
         if self.queue.try_send(Command::Postback(queued)).is_err() {
             return Answer::Unavailable;
@@ -146,6 +147,11 @@ impl Writer {
     /// committed. Blocks: for a thread outside the runtime.
     pub fn rehash(&self, rehashed: Rehashed) -> bool {
         self.run_and_wait(|done| Command::Rehash(Box::new(rehashed), done))
+    }
+
+    /// Whether a commit succeeds now. Blocks: for a thread outside the runtime.
+    pub fn probe_and_wait(&self) -> bool {
+        self.run_and_wait(Command::Probe)
     }
 
     fn run_and_wait(&self, command: impl FnOnce(Done) -> Command) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -80,6 +81,7 @@ pub(super) struct QueuedPostback {
     postback: Box<Postback>,
     claim: Arc<Claim>,
     answer: oneshot::Sender<Answered>,
+    queued: Instant,
 }
 
 /// The answer. It returns the postback to the thread that made it, because freeing memory is
@@ -94,7 +96,8 @@ impl QueuedPostback {
         let claim = Arc::new(Claim(AtomicU8::new(WAITING)));
         let withdrawal = Withdrawal(Arc::clone(&claim));
         let thread = THREAD.with(|number| *number);
-        (Self { thread, postback: Box::new(postback), claim, answer }, withdrawal, answered)
+        let (postback, queued) = (Box::new(postback), Instant::now());
+        (Self { thread, postback, claim, answer, queued }, withdrawal, answered)
     }
 
     /// Takes the postback; `None` if it was withdrawn. Once taken it gets the answer of its commit.
@@ -104,6 +107,11 @@ impl QueuedPostback {
 
     pub(super) fn thread(&self) -> usize {
         self.thread
+    }
+
+    /// How long it has waited until `now`.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.queued)
     }
 
     pub(super) fn postback(&self) -> &Postback {

@@ -325,6 +325,7 @@ impl Thread {
             engine.maintain_early(now)?;
         }
         let held = engine.maintain(now)?;
+        self.transactions.count_maintenance(engine, held, now);
         self.conversion.set_blocked(held.is_some());
         self.readers.report(held, now);
         Ok(())
@@ -402,6 +403,7 @@ impl Thread {
                 Err(_) => break,
             }
         }
+        self.transactions.count_batch(&batch);
         Batch::new(batch)
     }
 }

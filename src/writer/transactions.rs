@@ -1,5 +1,8 @@
 //! Runs and counts the writer's transactions, and logs those that the database lost.
 
+use std::time::Instant;
+
+use super::queue::QueuedPostback;
 use crate::apply::transaction::in_patient_transaction;
 use crate::apply::{Postback, transact_counted};
 use crate::clock::{Clock, Moment};
@@ -7,7 +10,7 @@ use crate::logging::limit::Interval;
 use crate::metrics::Metrics;
 use crate::password::Vault;
 use crate::reply::Reply;
-use crate::store::{Engine, Fault};
+use crate::store::{Engine, Fault, LongRead};
 
 /// Lost transactions have at most one line in this time.
 const LOG_EVERY_SECONDS: i64 = 60;
@@ -36,8 +39,28 @@ impl Transactions {
     ) -> Result<T, Fault> {
         let mut reruns = 0;
         let done = in_patient_transaction(engine, &mut reruns, LOCK_WAITS_MAX, work);
-        self.ended(reruns);
+        self.ended(engine, reruns);
         done
+    }
+
+    /// Counts a batch that was taken from the queue, and how long its postbacks waited there.
+    pub(super) fn count_batch(&self, batch: &[QueuedPostback]) {
+        let now = Instant::now();
+        self.metrics.count_batch(batch.len());
+        batch.iter().for_each(|queued| self.metrics.count_wait(queued.waited(now)));
+    }
+
+    /// Counts what the engine's own maintenance took, and who holds its log.
+    pub(super) fn count_maintenance(
+        &self,
+        engine: &mut dyn Engine,
+        held: Option<LongRead>,
+        now: Instant,
+    ) {
+        if let Some(took) = engine.take_times().checkpoint {
+            self.metrics.count_checkpoint(took);
+        }
+        self.metrics.set_long_read(held.map(|held| now.saturating_duration_since(held.since)));
     }
 
     /// Runs a batch of postbacks in a transaction. See [`crate::apply::transact`].
@@ -50,13 +73,16 @@ impl Transactions {
     ) -> Result<Vec<Result<Reply, Fault>>, Fault> {
         let mut reruns = 0;
         let done = transact_counted(engine, vault, postbacks, now, &mut reruns);
-        self.ended(reruns);
+        self.ended(engine, reruns);
         done
     }
 
     /// Counts the transaction before any answer is sent.
-    fn ended(&mut self, reruns: u32) {
+    fn ended(&mut self, engine: &mut dyn Engine, reruns: u32) {
         self.metrics.count_commit();
+        if let Some(took) = engine.take_times().commit {
+            self.metrics.count_commit_time(took);
+        }
         if reruns > 0 {
             self.metrics.count_lost_transactions(reruns);
             if let Some(line) = self.lost.line(reruns, Clock::System.steady()) {

@@ -43,7 +43,15 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "members area",
         reason: "decides who is let in, and asks the store and the writer; knows nothing of HTTP",
-        modules: &["login", "hardening", "rest_api", "personal", "member_view", "operators"],
+        modules: &[
+            "alarms",
+            "login",
+            "hardening",
+            "rest_api",
+            "personal",
+            "member_view",
+            "operators",
+        ],
     },
     Layer {
         name: "applying",
@@ -59,6 +67,8 @@ const LAYERS: &[Layer] = &[
             "migration",
             "export",
             "reconcile",
+            "statistics",
+            "exposition",
         ],
     },
     Layer {

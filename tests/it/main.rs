@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod alarms;
 mod area;
 mod authstrings;
 mod backup;
@@ -37,6 +38,7 @@ mod model;
 mod ops;
 mod passwords;
 mod php;
+mod prometheus;
 mod property;
 mod provisional;
 mod readme;
@@ -51,6 +53,7 @@ mod server_settings;
 mod server_tls;
 mod server_upgrade;
 mod shim;
+mod statistics;
 mod store;
 mod support;
 mod syncing;

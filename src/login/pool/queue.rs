@@ -7,6 +7,8 @@
 //! Known networks and others have places of their own, so that guessers cannot use a member's
 //! place. If all are taken, the check with the lowest priority is dropped, not the new one.
 
+use std::time::Instant;
+
 use tokio::sync::oneshot;
 
 use crate::identity::Key;
@@ -88,6 +90,7 @@ pub(super) struct WaitingCheck {
     pub check: PasswordCheck,
     pub waiters: Waiters,
     pub rank: Rank,
+    pub since: Instant,
 }
 
 /// The checks, in order of arrival.
@@ -98,6 +101,11 @@ pub(super) struct CheckQueue {
 }
 
 impl CheckQueue {
+    /// How many checks wait.
+    pub(super) fn len(&self) -> usize {
+        self.checks.len()
+    }
+
     /// Finds a check that waits.
     pub(super) fn find(&mut self, key: &RememberedKey) -> Option<&mut WaitingCheck> {
         self.checks.iter_mut().find(|waiting| waiting.key == *key)
@@ -194,8 +202,13 @@ mod tests {
             let rank = Rank { is_stranger: true, asked: self.recent_load.ask(from) };
             let mut waiters = Waiters::default();
             let answer = waiters.add().unwrap();
-            let waiting =
-                WaitingCheck { key, check: PasswordCheck { row: None, typed }, waiters, rank };
+            let waiting = WaitingCheck {
+                key,
+                check: PasswordCheck { row: None, typed },
+                waiters,
+                rank,
+                since: Instant::now(),
+            };
             (key, self.queue.push(waiting).map(|()| answer))
         }
     }

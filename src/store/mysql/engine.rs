@@ -25,8 +25,8 @@ use crate::operator::{Operator, OperatorName};
 use crate::password::{Hash, KeyId};
 use crate::store::shaped::KnownShapes;
 use crate::store::{
-    Cause, Conversion, Engine, Fault, Forgotten, Hardened, LongRead, Note, Outcome, Person,
-    Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
+    Cause, Conversion, Engine, EngineTimes, Fault, Forgotten, Hardened, LongRead, Note, Outcome,
+    Person, Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
 };
 
 /// The longest pause before a transaction that was lost is run again, for each time that it was
@@ -69,6 +69,7 @@ pub(super) struct Mysql<'s> {
     pub(super) shapes: KnownShapes,
     /// Whether there may be members who do not hold the folded form of their names.
     pub(super) has_unfolded: bool,
+    times: EngineTimes,
     /// Known networks that were noted.
     known_noted: u32,
 }
@@ -101,6 +102,7 @@ impl<'s> Mysql<'s> {
             numbers: HashMap::new(),
             shapes: KnownShapes::default(),
             has_unfolded,
+            times: EngineTimes::default(),
             known_noted: 0,
         })
     }
@@ -292,11 +294,13 @@ impl Engine for Mysql<'_> {
         }
         // It has an answer within seconds, or its outcome is looked up in steps of seconds.
         self.server.heartbeat().progress();
+        let began = Instant::now();
         self.within(|engine| match engine.connection()?.plain("COMMIT") {
             Ok(()) => Ok(()),
             Err(error) if leaves_commit_open(&error) => engine.commit_in_doubt(error),
             Err(error) => Err(error.into()),
         })?;
+        self.times.commit = Some(began.elapsed());
         (self.is_open, self.lost) = (false, 0);
         self.shapes.committed();
         Ok(())
@@ -468,6 +472,10 @@ impl Engine for Mysql<'_> {
             Err(Fault::TransactionLost(_) | Fault::RowLocked(_)) => Ok(false),
             taken => taken,
         }
+    }
+
+    fn take_times(&mut self) -> EngineTimes {
+        std::mem::take(&mut self.times)
     }
 
     fn maintain(&mut self, _now: Instant) -> Result<Option<LongRead>, Fault> {

@@ -39,6 +39,7 @@ mod search;
 mod server;
 mod shapes;
 mod sharing;
+mod statistics;
 mod table_rows;
 mod verify;
 

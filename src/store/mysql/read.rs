@@ -23,10 +23,10 @@ use crate::operator::{Operator, OperatorName, TokenDigest};
 use crate::password::{KeyId, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
-    BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
-    FindBy, FormsCursor, FormsPage, FoundMember, JournalFilter, JournalSpan, KnownId, LoginRow,
-    NamedLogins, Pending, Person, Read, SearchBy, StoredRecord, Table, TableRow, Traces, Unfolded,
-    UnreadableRecord, View, Wanted, if_readable, standing_at,
+    BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, CountPage,
+    Fault, FindBy, FormsCursor, FormsPage, FoundMember, Glance, JournalFilter, JournalSpan,
+    KnownId, LoginRow, NamedLogins, Pending, Person, Read, SearchBy, StoredRecord, Table, TableRow,
+    Traces, Unfolded, UnreadableRecord, View, Wanted, if_readable, standing_at,
 };
 
 static HERE: LazyLock<String> = LazyLock::new(|| {
@@ -450,6 +450,26 @@ impl Read for Reader {
 
     fn record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault> {
         self.first_record_from(id)
+    }
+
+    fn glances_after(&self, after: i64, newest: i64, most: u32) -> Result<Vec<Glance>, Fault> {
+        self.select_glances_after(after, newest, most)
+    }
+
+    fn glances_before(&self, before: i64, most: u32) -> Result<Vec<Glance>, Fault> {
+        self.select_glances_before(before, most)
+    }
+
+    fn count_journal(&self) -> Result<u64, Fault> {
+        self.journal_size()
+    }
+
+    fn count_members_page(&self, after: Option<(i64, i64)>, most: u32) -> Result<CountPage, Fault> {
+        self.members_count(after, most)
+    }
+
+    fn count_formers_page(&self, after: Option<(i64, i64)>, most: u32) -> Result<CountPage, Fault> {
+        self.formers_count(after, most)
     }
 
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {

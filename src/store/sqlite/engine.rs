@@ -23,8 +23,8 @@ use crate::journal::Record;
 use crate::operator::{Operator, OperatorName};
 use crate::password::{Hash, KeyId};
 use crate::store::{
-    Cause, Conversion, Engine, Fault, Forgotten, Hardened, LongRead, Note, Outcome, Person,
-    Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
+    Cause, Conversion, Engine, EngineTimes, Fault, Forgotten, Hardened, LongRead, Note, Outcome,
+    Person, Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
 };
 
 /// The holder of the folded form of a name, and the member who has exactly this name without
@@ -66,6 +66,7 @@ pub(super) struct Sqlite<'c> {
     pub(super) delete_former: Statement<'c>,
     pub(super) journal: Journal<'c>,
     pub(super) select_due: Statement<'c>,
+    times: EngineTimes,
 }
 
 impl<'c> Sqlite<'c> {
@@ -119,6 +120,7 @@ impl<'c> Sqlite<'c> {
             )?,
             journal: Journal::new(conn)?,
             select_due: prepare("SELECT 1 FROM member_auth WHERE expire_at <= ?1 LIMIT 1")?,
+            times: EngineTimes::default(),
         })
     }
 
@@ -133,7 +135,9 @@ impl<'c> Sqlite<'c> {
 
     fn checkpoint(&mut self, now: Instant) -> Result<(), Fault> {
         self.own_file.check()?;
+        let began = Instant::now();
         let done = self.checkpoints.run(now);
+        self.times.checkpoint = Some(began.elapsed());
         self.own_file.was_written();
         done
     }
@@ -192,7 +196,9 @@ impl Engine for Sqlite<'_> {
         let is_changed = self.conn.total_changes() != self.changes_before;
         let mark =
             self.within(|engine| is_changed.then(|| wal_mark::renew(engine.conn)).transpose())?;
+        let began = Instant::now();
         self.conn.execute_batch("COMMIT").map_err(fault::of_commit)?;
+        self.times.commit = Some(began.elapsed());
         self.journal.shapes.committed();
         mark.map_or(Ok(()), |mark| self.own_file.committed(mark, self.checkpoints.pages()))
     }
@@ -348,6 +354,10 @@ impl Engine for Sqlite<'_> {
             self.checkpoint(now)?;
         }
         Ok(self.checkpoints.held(now))
+    }
+
+    fn take_times(&mut self) -> EngineTimes {
+        std::mem::take(&mut self.times)
     }
 
     fn index_emails(&mut self, is_wanted: bool) -> Result<(), Fault> {

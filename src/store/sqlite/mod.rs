@@ -36,6 +36,7 @@ mod seals;
 mod search;
 mod shapes;
 mod sharing;
+mod statistics;
 mod table_rows;
 mod upgrade;
 mod upgrade_copy;

@@ -40,7 +40,7 @@ const HEADER: &str = "\
 const SET: [&str; 1] = ["ops_listen"];
 
 /// Values of settings that have no default, as TOML.
-const EXAMPLES: [(&str, &str); 38] = [
+const EXAMPLES: [(&str, &str); 41] = [
     ("public_url", "\"https://members.example.com\""),
     ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
     ("database_read", "[\"db2.example.com\", \"db3.example.com:3307\"]"),
@@ -52,6 +52,9 @@ const EXAMPLES: [(&str, &str); 38] = [
     ("journal_days", "365"),
     ("ops_listen", "\"127.0.0.1:9180\""),
     ("ops_token_file", "\"/etc/nats-userman/ops-tokens\""),
+    ("alarm_command", "\"/usr/local/bin/alarm\""),
+    ("alarm_url_file", "\"/etc/nats-userman/alarm-url\""),
+    ("alarm_backup_age", "\"36h\""),
     ("backup_every", "\"24h\""),
     ("backup_dir", "\"/var/lib/nats-userman/backups\""),
     ("fastcgi_listen", "\"127.0.0.1:9001\""),
@@ -232,6 +235,7 @@ fn only_the_operations_listener_is_set_in_the_packaged_file_and_every_line_of_it
     put("api-keys", "shop:0123456789abcdef\n");
     put("nats-key", "0123456789abcdef\n");
     put("nats-ca.pem", CERTIFICATE);
+    put("alarm-url", "https://hooks.example.com/alarms\n");
     country_file(&files.join("GeoLite2-Country.mmdb"), &[("192.0.2.0/24", "DE")]);
     put("database-password", "secret\n");
     put("database-tls-ca", CERTIFICATE);

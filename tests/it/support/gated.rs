@@ -16,9 +16,10 @@ use nats_userman::password::{KeyId, Stored};
 use nats_userman::shared_use::{MemberNetwork, SharingBlock};
 use nats_userman::store::{
     BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch,
-    CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, FoundMember, JournalFilter,
-    JournalSpan, KnownId, Location, LoginRow, NamedLogins, Pending, Person, Read, SearchBy,
-    StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View, Wanted, open_reader,
+    CountPage, CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, FoundMember, Glance,
+    JournalFilter, JournalSpan, KnownId, Location, LoginRow, NamedLogins, Pending, Person, Read,
+    SearchBy, StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View, Wanted,
+    open_reader,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -259,6 +260,26 @@ impl Read for GatedReader {
 
     fn record_from(&self, id: i64) -> Result<Option<(i64, i64)>, Fault> {
         self.inner.record_from(id)
+    }
+
+    fn glances_after(&self, after: i64, newest: i64, most: u32) -> Result<Vec<Glance>, Fault> {
+        self.inner.glances_after(after, newest, most)
+    }
+
+    fn glances_before(&self, before: i64, most: u32) -> Result<Vec<Glance>, Fault> {
+        self.inner.glances_before(before, most)
+    }
+
+    fn count_journal(&self) -> Result<u64, Fault> {
+        self.inner.count_journal()
+    }
+
+    fn count_members_page(&self, after: Option<(i64, i64)>, most: u32) -> Result<CountPage, Fault> {
+        self.inner.count_members_page(after, most)
+    }
+
+    fn count_formers_page(&self, after: Option<(i64, i64)>, most: u32) -> Result<CountPage, Fault> {
+        self.inner.count_formers_page(after, most)
     }
 
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {

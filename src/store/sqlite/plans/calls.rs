@@ -336,6 +336,11 @@ fn read(reader: &dyn Read) -> Result<(), Fault> {
         }
     }
     reader.record_from(5)?;
+    reader.glances_after(0, 900, 9)?;
+    reader.glances_before(900, 9)?;
+    reader.count_journal()?;
+    reader.count_members_page(Some((1, 71)), 9)?;
+    reader.count_formers_page(Some((1, 71)), 9)?;
     reader.newest_record()?;
     reader.last_seen(now)?;
     reader.is_unused()?;

@@ -7,7 +7,8 @@ use super::{settings, variable_of};
 use crate::support::{program, temp_dir};
 
 /// Settings for which a wrong value alone is no error, or no error of the flag.
-pub(super) const APART: [(&str, &str); 20] = [
+pub(super) const APART: [(&str, &str); 21] = [
+    ("--alarm-url-file", "the_url_of_alarms_may_come_from_a_file"),
     ("--config", "what_is_no_readable_file_is_one_line"),
     ("--data-dir", "any path will do"),
     ("--database-read", "what_is_said_of_a_server_is_refused_with_sqlite"),
@@ -34,7 +35,7 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 61] = [
+const WRONG: [(&str, &str, &str); 69] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--fastcgi-listen", "9001", "expected ADDRESS:PORT, as in 127.0.0.1:9001, found \"9001\""),
     ("--ops-listen", "9180", "expected ADDRESS:PORT, as in 127.0.0.1:9180, found \"9180\""),
@@ -101,6 +102,48 @@ const WRONG: [(&str, &str, &str); 61] = [
         "expected minutes, hours or days up to a year, as in 90m, 24h or 7d, found \"daily\"",
     ),
     ("--backup-keep", "x", "expected a whole number from 1 to 10000, or 0 for all, found \"x\""),
+    (
+        "--alarm-command",
+        "true",
+        "expected the absolute path of a program, and its arguments after blanks, without quotes, \
+         found \"true\"",
+    ),
+    (
+        "--alarm-url",
+        "hooks.example.com/s3cret",
+        "expected one URL with http:// or https:// and a host, without a name and a password in \
+         it, found 24 bytes",
+    ),
+    (
+        "--alarm-error-percent",
+        "100",
+        "expected a whole number from 1 to 99, or 0 for no such alarm, found \"100\"",
+    ),
+    (
+        "--alarm-silence-postbacks",
+        "x",
+        "expected a whole number up to 1000000000, or 0 for no such alarm, found \"x\"",
+    ),
+    (
+        "--alarm-backlog",
+        "1e3",
+        "expected a whole number up to 1000000000, or 0 for no such alarm, found \"1e3\"",
+    ),
+    (
+        "--alarm-backup-age",
+        "1w",
+        "expected minutes, hours or days up to a year, as in 90m, 24h or 7d, found \"1w\"",
+    ),
+    (
+        "--alarm-disk-mib",
+        "1G",
+        "expected a whole number up to 1000000000, or 0 for no such alarm, found \"1G\"",
+    ),
+    (
+        "--alarm-differences",
+        "1.5",
+        "expected a whole number up to 1000000000, or 0 for no such alarm, found \"1.5\"",
+    ),
     ("--login-hours", "0", "expected a whole number of hours from 1 to 8784, found \"0\""),
     (
         "--login-stay-hours",
@@ -270,7 +313,7 @@ fn key_of(flag: &str) -> String {
 fn every_mistake_in_the_configuration_file_is_told_with_its_line() {
     let dir = temp_dir();
     let file = dir.path().join("userman.toml");
-    let is_secret = |flag: &str| ["--postback-token", "--api-key"].contains(&flag);
+    let is_secret = |flag: &str| ["--postback-token", "--api-key", "--alarm-url"].contains(&flag);
     for (flag, value, problem) in WRONG.iter().filter(|(flag, ..)| !is_secret(flag)) {
         let key = key_of(flag);
         fs::write(&file, format!("\n{key} = \"{value}\"\n")).unwrap();

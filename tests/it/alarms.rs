@@ -1,0 +1,356 @@
+//! Alarms: the service runs a program and calls a URL.
+
+use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use nats_userman::alarms::{AlarmUrl, Delivery, Target, run};
+use serde_json::Value;
+
+use crate::support::{App, ENGINES, NOON, PATIENCE, eventually, program, temp_dir};
+
+/// A program of the operator.
+fn script(dir: &Path, text: &str) -> PathBuf {
+    let path = dir.join("alarm");
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn words(path: &Path, arguments: &[&str]) -> Vec<String> {
+    let path = path.to_str().unwrap();
+    std::iter::once(path).chain(arguments.iter().copied()).map(str::to_owned).collect()
+}
+
+/// A web server that answers each request with the next of these answers, and passes the requests
+/// on.
+fn server(answers: Vec<&'static str>) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hooks/s3cret", listener.local_addr().unwrap());
+    let (sender, requests) = channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let Ok((mut stream, _)) = listener.accept() else { return };
+            let request = read_request(&mut stream);
+            let _ = stream.write_all(answer.as_bytes());
+            drop(stream);
+            if sender.send(request).is_err() {
+                return;
+            }
+        }
+    });
+    (url, requests)
+}
+
+/// A request with its body.
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4_096];
+    loop {
+        let text = String::from_utf8_lossy(&request).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .filter_map(|line| {
+                    line.to_lowercase().strip_prefix("content-length: ")?.parse().ok()
+                })
+                .next()
+                .unwrap_or(0);
+            if body.len() >= length {
+                return text;
+            }
+        }
+        match stream.read(&mut buffer) {
+            Ok(read @ 1..) => request.extend_from_slice(&buffer[..read]),
+            _ => return text,
+        }
+    }
+}
+
+const ONCE_A_MILLISECOND: &[Duration] = &[Duration::from_millis(1)];
+const ONCE_AN_HOUR: &[Duration] = &[Duration::from_secs(3_600)];
+const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+fn json_of(request: &str) -> Value {
+    serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+#[test]
+fn many_error_replies_are_told_once_to_a_program_and_a_url_and_once_when_they_are_over() {
+    for engine in ENGINES {
+        let dir = temp_dir();
+        let told = dir.path().join("told");
+        let alarm = script(dir.path(), &format!("cat >>{}; env >>{0}.env", told.display()));
+        let (url, requests) = server(vec![OK, OK]);
+        let flags =
+            ["--alarm-command", &format!("{} --to ops", alarm.display()), "--alarm-url", &url]
+                .map(str::to_owned);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let Some(app) = App::start_on_engine(engine, &flags) else { continue };
+        for member in 1..=6 {
+            app.post(&format!("action=CHANGE&siteid=5&memberid={member}&new_username=kim"));
+        }
+        // Where receivers share a database, a record settles first.
+        let mut now = NOON;
+        let request = loop {
+            now += 20;
+            app.set_unix(now);
+            match requests.recv_timeout(Duration::from_millis(1_500)) {
+                Ok(request) => break request,
+                Err(_) => assert!(now < NOON + 3_000, "no alarm on {engine:?}"),
+            }
+        };
+        assert!(now >= NOON + 60, "a cause must last for a minute");
+        assert!(request.starts_with("POST /hooks/s3cret HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("content-type: application/json\r\n"), "{request}");
+        let json = json_of(&request);
+        assert_eq!((&json["alarm"], &json["state"]), (&"errors".into(), &"raised".into()));
+        assert_eq!(
+            json["message"],
+            "6 of 6 postbacks of the last hour were answered with ERROR: 100 %, more than 20 % \
+             (--alarm-error-percent); `nats-userman journal --reply ERROR` lists them"
+        );
+        eventually("the program was run", || {
+            fs::read_to_string(&told).is_ok_and(|it| it.len() > 9)
+        });
+        let of_program: Value = serde_json::from_str(&fs::read_to_string(&told).unwrap()).unwrap();
+        assert_eq!(of_program, json);
+        let variables = told.with_extension("env");
+        eventually("the program has ended", || {
+            fs::read_to_string(&variables).is_ok_and(|text| text.contains("PATH="))
+        });
+        let variables = fs::read_to_string(variables).unwrap();
+        assert!(!variables.contains("CARGO"), "the service's variables: {variables}");
+
+        // An hour later there are no errors any more.
+        app.set_unix(now + 3_700);
+        let cleared = loop {
+            now += 100;
+            app.set_unix(now + 3_700);
+            match requests.recv_timeout(Duration::from_millis(1_500)) {
+                Ok(request) => break json_of(&request),
+                Err(_) => assert!(now < NOON + 9_000, "not cleared on {engine:?}"),
+            }
+        };
+        assert_eq!((&cleared["alarm"], &cleared["state"]), (&"errors".into(), &"cleared".into()));
+        assert_eq!(cleared["message"], "fewer postbacks are answered with ERROR again");
+        assert_eq!(cleared["since"], json["since"]);
+    }
+}
+
+#[test]
+fn an_alarm_survives_a_restart_without_being_told_again() {
+    let (url, requests) = server(vec![OK, OK]);
+    let flags = ["--alarm-url", url.as_str(), "--alarm-disk-mib", "1000000000"];
+    let app = App::start_with(&flags);
+    let mut now = NOON;
+    let raised = loop {
+        now += 30;
+        app.set_unix(now);
+        match requests.recv_timeout(Duration::from_millis(1_500)) {
+            Ok(request) => break json_of(&request),
+            Err(_) => assert!(now < NOON + 3_000, "no alarm"),
+        }
+    };
+    assert_eq!((&raised["alarm"], &raised["state"]), (&"disk".into(), &"raised".into()));
+    let file = app.config.data_dir.alarms();
+    eventually("the state is kept", || file.exists());
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let app = app.restart(&flags);
+    for second in [100, 200, 300] {
+        app.set_unix(now + second);
+        let again = requests.recv_timeout(Duration::from_millis(1_200));
+        assert!(again.is_err(), "told again: {again:?}");
+    }
+    assert!(fs::read_to_string(&file).unwrap().contains("\"alarm\":\"disk\""));
+    // The limit is lowered: the alarm ends.
+    let app = app.restart(&["--alarm-url", &url, "--alarm-disk-mib", "0"]);
+    let mut now = now + 300;
+    let cleared = loop {
+        now += 100;
+        app.set_unix(now);
+        match requests.recv_timeout(Duration::from_millis(1_500)) {
+            Ok(request) => break json_of(&request),
+            Err(_) => assert!(now < NOON + 9_000, "not cleared"),
+        }
+    };
+    assert_eq!((&cleared["alarm"], &cleared["state"]), (&"disk".into(), &"cleared".into()));
+    eventually("the state is kept", || fs::read_to_string(&file).is_ok_and(|it| it == "[]"));
+}
+
+#[test]
+fn a_failed_delivery_is_tried_again_and_messages_stay_in_their_order() {
+    let refused = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+    let (url, requests) = server(vec![refused, "nonsense\r\n\r\n", OK, OK]);
+    let target = Target::Url(AlarmUrl::parse(&url).unwrap());
+    let delivery = Delivery::with_pauses(target, ONCE_A_MILLISECOND).unwrap();
+    delivery.put("1".into());
+    delivery.put("2".into());
+    let bodies: Vec<String> = (0..4)
+        .map(|_| requests.recv_timeout(PATIENCE).unwrap())
+        .map(|request| request.split_once("\r\n\r\n").unwrap().1.to_owned())
+        .collect();
+    assert_eq!(bodies, ["1", "1", "1", "2"]);
+    eventually("all are delivered", || delivery.waiting() == 0);
+    assert_eq!(delivery.stop(), 0);
+}
+
+#[test]
+fn the_queue_of_a_target_that_takes_nothing_is_bounded() {
+    let dir = temp_dir();
+    let target = Target::Command(words(&dir.path().join("missing"), &[]));
+    let delivery = Delivery::with_pauses(target, ONCE_AN_HOUR).unwrap();
+    (0..1_000).for_each(|number| delivery.put(number.to_string()));
+    assert!(delivery.waiting() <= 64);
+    assert!(delivery.stop() <= 64);
+}
+
+#[test]
+fn what_a_program_does_wrong_is_told_and_its_time_and_its_output_are_bounded() {
+    let dir = temp_dir();
+    let long = Duration::from_secs(60);
+    let error = |text: &str, time: Duration| {
+        let path = script(dir.path(), text);
+        let done = run(&words(&path, &["a", "b c"]), "{\"x\":1}", time);
+        done.map_err(|error| error.to_string().replace(path.to_str().unwrap(), "ALARM"))
+    };
+    let fails = |text: &str, expected: &str| {
+        assert_eq!(error(text, long), Err(expected.to_owned()), "{text}");
+    };
+    assert_eq!(error("read line; test \"$line\" = '{\"x\":1}' -a \"$2\" = 'b c'", long), Ok(()));
+    assert_eq!(error("exec <&-; exit 0", long), Ok(()), "it need not read");
+    assert_eq!(error("test $(pwd) = / -a -z \"$CARGO_MANIFEST_DIR\"", long), Ok(()));
+    fails("echo 'no mail' >&2; exit 3", "ALARM ended with exit code 3: no mail");
+    fails("printf 'a\\033[31m\\nb' >&2; exit 1", "ALARM ended with exit code 1: a [31m b");
+    fails("kill -9 $$", "ALARM ended with signal 9");
+    // Ten megabytes on both outputs neither block it nor fill our memory.
+    let much = error("head -c 10000000 /dev/zero | tr '\\0' x | tee /dev/stderr; exit 4", long);
+    let said = much.unwrap_err();
+    assert!(said.starts_with("ALARM ended with exit code 4: xxx") && said.len() < 600, "{said}");
+    // It hangs, and so does its child, which has the pipe open.
+    let began = Instant::now();
+    let hangs = error("sleep 600 & sleep 600", Duration::from_secs(1));
+    assert_eq!(hangs, Err("ALARM did not end within 1 seconds and was killed".to_owned()));
+    assert!(began.elapsed() < Duration::from_secs(30));
+    // A child that is left behind keeps the pipe open, and nobody waits for it.
+    let began = Instant::now();
+    assert_eq!(error("sleep 30 & exit 0", long), Ok(()));
+    assert!(began.elapsed() < Duration::from_secs(20));
+
+    let missing = words(&dir.path().join("missing"), &[]);
+    let said = run(&missing, "", long).unwrap_err().to_string();
+    assert!(
+        said.ends_with("missing cannot be run: No such file or directory (os error 2)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_url_does_wrong_is_told_without_its_secret() {
+    let post = |url: &str| {
+        let parsed = AlarmUrl::parse(url).unwrap();
+        let said = parsed.post("{}", Duration::from_secs(2)).unwrap_err().to_string();
+        assert!(!said.contains("s3cret"), "{said}");
+        said
+    };
+    let said = |answer: &'static str| {
+        let (url, requests) = server(vec![answer]);
+        let host = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+        let said = post(&url).replace(&host, "HOST");
+        drop(requests);
+        said
+    };
+    assert_eq!(
+        said("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/s3cret\r\n\r\n"),
+        "HOST answered with the status 302, and not 200 to 299 (a redirect is not followed)"
+    );
+    assert_eq!(
+        said("HTTP/1.1 404 Not Found\r\n\r\n"),
+        "HOST answered with the status 404, and not 200 to 299"
+    );
+    assert_eq!(said("s3cret\r\n\r\n"), "HOST cannot be reached: its answer is no HTTP");
+    // Nobody listens.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refused = post(&format!("http://{free}/s3cret"));
+    let expected = format!("{free} cannot be reached: Connection refused (os error 111)");
+    assert_eq!(refused, expected);
+    // It takes the request and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap();
+    assert_eq!(
+        post(&format!("http://{place}/s3cret")),
+        format!("{place} did not answer within 10 seconds")
+    );
+}
+
+#[test]
+fn alarm_test_says_what_happened_at_each_target() {
+    let dir = temp_dir();
+    let run = |flags: &[&str]| {
+        let mut command = program();
+        command.args(["alarm", "test", "--data-dir"]).arg(dir.path().join("data")).args(flags);
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, _, said) = run(&[]);
+    assert_eq!(code, Some(1));
+    let nothing = "there is nothing to test: neither --alarm-command nor --alarm-url is set";
+    assert!(said.contains(nothing), "{said}");
+
+    let told = dir.path().join("told");
+    let alarm = script(dir.path(), &format!("cat >{}", told.display()));
+    let (url, requests) = server(vec![OK]);
+    let file = dir.path().join("url");
+    fs::write(&file, format!("{url}\n")).unwrap();
+    let (alarm, file) = (alarm.to_str().unwrap(), file.to_str().unwrap());
+    let (code, printed, _) = run(&["--alarm-command", alarm, "--alarm-url-file", file]);
+    assert_eq!(
+        (code, printed.as_str()),
+        (
+            Some(0),
+            "--alarm-command has taken the test message\n--alarm-url has taken the test message\n"
+        )
+    );
+    let json = json_of(&requests.recv_timeout(PATIENCE).unwrap());
+    assert_eq!((&json["alarm"], &json["state"]), (&"test".into(), &"test".into()));
+    assert_eq!(serde_json::from_str::<Value>(&fs::read_to_string(told).unwrap()).unwrap(), json);
+
+    let (code, printed, said) = run(&["--alarm-command", "/nowhere/alarm"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        printed,
+        "--alarm-command has not taken it: /nowhere/alarm cannot be run: No such file or \
+         directory (os error 2)\n"
+    );
+    assert!(said.contains("1 of 1 targets did not take the message"), "{said}");
+}
+
+#[test]
+fn the_url_of_alarms_may_come_from_a_file() {
+    let dir = temp_dir();
+    let check = |flags: &[&str]| {
+        let mut command = program();
+        command.args(["config", "--data-dir"]).arg(dir.path().join("data")).args(flags);
+        let output = command.output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let file = dir.path().join("url");
+    fs::write(&file, "not a url s3cret\n").unwrap();
+    let file = file.to_str().unwrap();
+    let said = check(&["--alarm-url-file", file]);
+    assert!(said.contains("--alarm-url-file: expected one URL"), "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
+    let both = check(&["--alarm-url-file", file, "--alarm-url", "https://x.example/s3cret"]);
+    assert!(
+        both.contains("--alarm-url: expected one URL, found --alarm-url-file beside it"),
+        "{both}"
+    );
+    assert!(!both.contains("s3cret"), "{both}");
+    let missing = check(&["--alarm-url-file", "/nowhere"]);
+    assert!(missing.contains("--alarm-url-file: /nowhere: No such file"), "{missing}");
+}
