@@ -24,7 +24,7 @@ use actix_web::web::{self, ServiceConfig};
 
 /// The only place that imports the handlers. A resource answers other methods with 405.
 fn routes(app: &mut ServiceConfig) {
-    use console::{blocks, lab, postbacks};
+    use console::{blocks, lab, members, postbacks};
     let get = |path: &str, route: Route| web::resource(path).route(route);
     app.service(get("/health/live", web::get().to(health::live)))
         .service(get("/metrics", web::get().to(metrics_page::metrics)))
@@ -48,6 +48,12 @@ fn routes(app: &mut ServiceConfig) {
         .service(
             get("/blocks/sharing", web::get().to(blocks::confirm_sharing))
                 .route(web::post().to(blocks::lift_sharing)),
+        )
+        .service(get("/members", web::get().to(members::list)))
+        .service(get("/members/{site}/{memberid}", web::get().to(members::member)))
+        .service(
+            get("/members/{site}/{memberid}/{change}", web::get().to(members::confirm))
+                .route(web::post().to(members::apply)),
         )
         .service(get("/settings", web::get().to(console::settings::settings)))
         .service(get("/health", web::get().to(console::health::health)))

@@ -170,7 +170,7 @@ impl Service {
         warn_of_lost_database(config);
         let vault = database::open_or_make(config)?;
         if !config.location.is_shared() {
-            let index = |engine: &mut dyn Engine| engine.index_emails(config.area.by_email);
+            let index = |engine: &mut dyn Engine| engine.index_emails(indexes_emails(config));
             with_engine(&config.location, false, |engine| in_transaction(engine, index))?
                 .map_err(DatabaseError::Write)?;
         }
@@ -447,8 +447,18 @@ impl Service {
     }
 }
 
+<<<<<<< HEAD
 /// Starts the operations listener, if the settings have its address. If it cannot start, the
 /// service goes on: postbacks and checks do not need it.
+=======
+/// Whether members are found by their e-mail address: at a login, or in the console.
+fn indexes_emails(config: &Config) -> bool {
+    config.area.by_email || config.ops.listen.is_some()
+}
+
+/// Starts the operations listener, if the settings have its address. If it cannot start, the service
+/// goes on: postbacks and checks do not need it.
+>>>>>>> 924af4c6 (Show and change members in the console)
 fn operations(config: &Config, shared: &ServerState, cost: Cost) -> Option<Operations> {
     let address = config.ops.listen?;
     let ops = match Ops::new(config, shared, cost.of_operators(), checks(config, &shared.clock)) {

@@ -231,6 +231,11 @@ impl Browser {
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
+    /// Follows a link with the keyboard. The caller waits for the page.
+    pub fn follow(&self, Element(id): &Element) {
+        self.post(&format!("/element/{id}/value"), &json!({ "text": ENTER }));
+    }
+
     /// The errors and warnings that the browser has logged since the last call.
     pub fn logged(&self) -> Vec<String> {
         let lines = self.post("/se/log", &json!({ "type": "browser" }));

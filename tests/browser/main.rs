@@ -10,6 +10,7 @@
 mod accessible;
 mod console;
 mod driver;
+mod members;
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;

@@ -12,6 +12,7 @@ mod commands;
 mod conformance;
 mod connections;
 mod console;
+mod console_members;
 mod continuity;
 mod crash;
 mod credentials;

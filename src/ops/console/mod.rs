@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod health;
 pub mod home;
 pub mod lab;
+pub mod members;
 pub mod page;
 pub mod postbacks;
 mod row;

@@ -6,7 +6,7 @@ use minijinja::{Environment, Error, Output, State, UndefinedBehavior, Value, esc
 
 use crate::chain::chain;
 
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("blocks.html", include_str!("templates/blocks.html")),
     ("confirm.html", include_str!("templates/confirm.html")),
     ("health.html", include_str!("templates/health.html")),
@@ -14,6 +14,10 @@ const TEMPLATES: [(&str, &str); 14] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logout.html", include_str!("templates/logout.html")),
+    ("member.html", include_str!("templates/member.html")),
+    ("member_change.html", include_str!("templates/member_change.html")),
+    ("member_problem.html", include_str!("templates/member_problem.html")),
+    ("members.html", include_str!("templates/members.html")),
     ("message.html", include_str!("templates/message.html")),
     ("outcome.html", include_str!("templates/outcome.html")),
     ("pagination.html", include_str!("templates/pagination.html")),
