@@ -5,6 +5,7 @@ mod api;
 mod area;
 mod backup;
 mod beside;
+mod console;
 mod galera;
 mod guesses;
 mod journal;
@@ -75,6 +76,9 @@ pub enum Scenario {
     /// Bytes of a journal record, ADD by the order of memberids, and the history of one member
     /// among five million records: takes three more gigabytes of disk
     Journal,
+    /// Pages of members in the console, at a million members and five million records: takes four
+    /// gigabytes of disk
+    Console,
     /// ADD each 5 ms at a million members, alone and beside backups
     Backup,
     /// Resident memory with a million members
@@ -117,6 +121,7 @@ impl Scenario {
             | Self::ApiBlank
             | Self::ApiRelay
             | Self::Journal
+            | Self::Console
             | Self::Backup
             | Self::Apache => false,
         }
@@ -205,6 +210,7 @@ impl Bench {
                     Scenario::ApiBlank => self.api_blank(&name).await?,
                     Scenario::ApiRelay => self.api_relay(&name).await?,
                     Scenario::Journal => self.journal(&name).await?,
+                    Scenario::Console => self.console(&name).await?,
                     Scenario::Backup => self.backup(&name).await?,
                     Scenario::Memory => self.memory(&name).await?,
                     Scenario::Apache => self.apache(&name).await?,

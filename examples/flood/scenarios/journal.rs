@@ -60,7 +60,7 @@ impl Bench {
 }
 
 /// Adds records like the ones that there are, with other memberids, up to `records`.
-fn fill(conn: &Connection, records: i64) -> Result<(), Failure> {
+pub(super) fn fill(conn: &Connection, records: i64) -> Result<(), Failure> {
     let has: i64 = conn.query_row("SELECT max(id) FROM journal", [], |row| row.get(0))?;
     conn.pragma_update(None, "synchronous", "OFF")?;
     conn.execute(
