@@ -447,18 +447,13 @@ impl Service {
     }
 }
 
-<<<<<<< HEAD
-/// Starts the operations listener, if the settings have its address. If it cannot start, the
-/// service goes on: postbacks and checks do not need it.
-=======
 /// Whether members are found by their e-mail address: at a login, or in the console.
 fn indexes_emails(config: &Config) -> bool {
     config.area.by_email || config.ops.listen.is_some()
 }
 
-/// Starts the operations listener, if the settings have its address. If it cannot start, the service
-/// goes on: postbacks and checks do not need it.
->>>>>>> 924af4c6 (Show and change members in the console)
+/// Starts the operations listener, if the settings have its address. If it cannot start, the
+/// service goes on: postbacks and checks do not need it.
 fn operations(config: &Config, shared: &ServerState, cost: Cost) -> Option<Operations> {
     let address = config.ops.listen?;
     let ops = match Ops::new(config, shared, cost.of_operators(), checks(config, &shared.clock)) {
