@@ -9,7 +9,7 @@ use crate::password::{Cryptpass, Hash, PASSWORD_EXPECTED, Password, Seal, Stored
 use crate::reply::Refusal;
 
 const CRYPTPASS_EXPECTED: &str = "expected a hash of argon2id, or of crypt(3) in DES, MD5, \
-     SHA-256, SHA-512, bcrypt, $apr1$ or {SHA} form, within the cost of a login";
+     SHA-256, SHA-512, bcrypt, yescrypt, $apr1$ or {SHA} form, within the cost of a login";
 const HASH_EXPECTED: &str =
     "expected a password in clear text, or a hash in a form that a login can use";
 const WRAPPED_EXPECTED: &str = "expected a wrapped cryptpass, as export writes it";
@@ -142,12 +142,15 @@ mod tests {
         let bcrypt = bcrypt::hash("testtest", 4).unwrap();
         let apr1 = "$apr1$abcdefgh$0UjStWmXslmzQv7sQKyIS/";
         let sha = "{SHA}Uau5Y2B43vv4iNhFenx2+FyPEUw=";
+        let yescrypt = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$B7RKt0vq1twPDblWvudBzozXGE485nqQPDWqERW8dR8";
         for (column, text, stored) in [
             (Column::Password, "testtest", "sealed"),
             (Column::Password, argon2id.as_str(), "hash"),
             (Column::Password, &bcrypt, "hash"),
             (Column::Password, apr1, "sealed"),
             (Column::Password, sha, "sealed"),
+            (Column::Password, yescrypt, "sealed"),
+            (Column::Cryptpass, yescrypt, "sealed"),
             (Column::Cryptpass, "41R19prsa7NLQ", "sealed"),
             (Column::Cryptpass, apr1, "sealed"),
             (Column::Cryptpass, sha, "sealed"),
@@ -173,7 +176,7 @@ mod tests {
         let foreign = Vault::from_key([8; 32]);
         let seal = foreign.seal_password(key(), &Password::parse("x").unwrap());
         let hex: String = seal.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let yescrypt = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7";
+        let yescrypt = "$y$jAT$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7";
         for (column, text, said) in [
             (Column::Password, yescrypt, format!("password: {HASH_EXPECTED}, found 73 bytes")),
             (Column::Password, "{SHA}x", format!("password: {HASH_EXPECTED}, found 6 bytes")),

@@ -9,8 +9,9 @@
 //! | bcrypt  | `$2a$`, `$2b$` or `$2y$` cost `$` 22 characters | 31 |
 //! | Apache's MD5 | `$apr1$` salt of 0 to 8 `$`       | 22       |
 //! | Apache's SHA-1 | `{SHA}`                        | 28       |
+//! | yescrypt | `$y$` `j`, 2 characters `$` salt of 0 to 43 `$` | 43 |
 //!
-//! The last two are in files of `htpasswd`. An import takes them. NATS never sends them, and a
+//! The last three are in files of `htpasswd`. An import takes them. NATS never sends them, and a
 //! postback with one is refused.
 //!
 //! A string is accepted only if crypt(3) can have made it, to the bits of its last character. Any
@@ -27,6 +28,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest as ring_digest};
 use zeroize::Zeroizing;
 
 use super::apr1::{self, APR1, DIGITS};
+use super::yescrypt_form::{self, Parts, YESCRYPT};
 
 /// The rounds of SHA that crypt(3) computes by default.
 const SHA_ROUNDS_USUAL: u32 = 5000;
@@ -58,6 +60,7 @@ enum Form {
     Bcrypt,
     Apr1,
     Sha1,
+    Yescrypt,
 }
 
 /// The beginning of Apache's SHA-1, which has no salt.
@@ -74,6 +77,7 @@ impl Form {
             [b'$', b'2', b'a' | b'b' | b'y', b'$', ..] => Some(Form::Bcrypt),
             _ if text.starts_with(APR1) => Some(Form::Apr1),
             _ if text.starts_with(SHA1) => Some(Form::Sha1),
+            _ if text.starts_with(YESCRYPT) => Some(Form::Yescrypt),
             [b'$', ..] => None,
             _ => Some(Form::Des),
         }
@@ -83,7 +87,7 @@ impl Form {
     fn is_of_nats(self) -> bool {
         match self {
             Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 | Form::Bcrypt => true,
-            Form::Apr1 | Form::Sha1 => false,
+            Form::Apr1 | Form::Sha1 | Form::Yescrypt => false,
         }
     }
 
@@ -93,7 +97,7 @@ impl Form {
         match self {
             Form::Des => (11, b".26AEIMQUYcgkosw"),
             Form::Md5 | Form::Apr1 => (22, b"./01"),
-            Form::Sha256 => (43, b"./0123456789ABCD"),
+            Form::Sha256 | Form::Yescrypt => (43, b"./0123456789ABCD"),
             Form::Sha512 => (86, b"./01"),
             Form::Bcrypt => (31, b".CGKOSWaeimquy26"),
             Form::Sha1 => (28, b"="),
@@ -107,7 +111,13 @@ impl Form {
             Form::Sha1 => {
                 BASE64_STANDARD.decode(digest).is_ok_and(|bytes| bytes.len() == SHA1_BYTES)
             }
-            Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 | Form::Bcrypt | Form::Apr1 => {
+            Form::Des
+            | Form::Md5
+            | Form::Sha256
+            | Form::Sha512
+            | Form::Bcrypt
+            | Form::Apr1
+            | Form::Yescrypt => {
                 let (_, last) = self.digest();
                 is_digits(digest) && digest.as_bytes().last().is_some_and(|it| last.contains(it))
             }
@@ -126,7 +136,7 @@ pub(super) struct Setting<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CryptCost {
     form: Form,
-    /// The rounds of SHA, or the cost of bcrypt, or 0.
+    /// The rounds of SHA, the cost of bcrypt or of yescrypt, or 0.
     rounds: u32,
 }
 
@@ -137,10 +147,10 @@ impl CryptCost {
     }
 
     /// Whether it costs at most this many rounds of SHA, or bcrypt at this cost. DES and MD5 always
-    /// do.
+    /// do, and yescrypt within its bound costs about as much as bcrypt.
     pub(super) fn is_at_most(self, sha_rounds: u32, bcrypt: u32) -> bool {
         match self.form {
-            Form::Des | Form::Md5 | Form::Apr1 | Form::Sha1 => true,
+            Form::Des | Form::Md5 | Form::Apr1 | Form::Sha1 | Form::Yescrypt => true,
             Form::Sha256 | Form::Sha512 => self.rounds <= sha_rounds,
             Form::Bcrypt => self.rounds <= bcrypt,
         }
@@ -157,6 +167,7 @@ impl CryptCost {
             Form::Sha256 => format!("$5$rounds={rounds}$................$"),
             Form::Sha512 => format!("$6$rounds={rounds}$................$"),
             Form::Bcrypt => format!("$2y${rounds:02}$......................"),
+            Form::Yescrypt => yescrypt_form::setting_of(rounds),
         }
     }
 }
@@ -184,6 +195,7 @@ impl<'a> Setting<'a> {
             Form::Bcrypt => is_bcrypt(&text[4..]),
             Form::Apr1 => is_salt(&text[APR1.len()..], 8),
             Form::Sha1 => text == SHA1,
+            Form::Yescrypt => Parts::of(&text[YESCRYPT.len()..]).is_some(),
         };
         known.then_some(Self { form, text })
     }
@@ -203,6 +215,7 @@ impl<'a> Setting<'a> {
                 .strip_prefix("rounds=")
                 .map_or(Some(SHA_ROUNDS_USUAL), |rest| number(rest, '$')),
             Form::Bcrypt => number(&self.text[4..], '$'),
+            Form::Yescrypt => self.yescrypt().map(|parts| parts.cost()),
         };
         CryptCost { form: self.form, rounds: rounds.unwrap_or(0) }
     }
@@ -233,6 +246,9 @@ impl<'a> Setting<'a> {
                 let digest = ring_digest(&SHA1_FOR_LEGACY_USE_ONLY, password);
                 Some(format!("{SHA1}{}", BASE64_STANDARD.encode(digest)))
             }
+            Form::Yescrypt => self
+                .yescrypt()
+                .and_then(|parts| Some(format!("{}{}", self.text, parts.digest(password)?))),
             Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 => {
                 pwhash::unix::crypt(password, self.text).ok()
             }
@@ -243,6 +259,10 @@ impl<'a> Setting<'a> {
             Some((setting, _)) if setting.text == self.text => Ok(Some(made)),
             _ => Err(CryptError),
         }
+    }
+
+    fn yescrypt(&self) -> Option<Parts> {
+        Parts::of(&self.text[YESCRYPT.len()..])
     }
 
     /// The versions 2a, 2b and 2y are one algorithm. They only differed in bugs of older programs.
@@ -397,6 +417,11 @@ mod tests {
             (bcrypt.replace("$2y$", "$2x$"), "the faulty bcrypt"),
             (bcrypt.replace("uu8", "uv8"), "a salt with too many bits"),
             (bcrypt.replace("LnK", "LnL"), "a digest with too many bits"),
+            (format!("$y$jAT$${sha256}."), "yescrypt, more cost than a login may have"),
+            (format!("$y$j9T$${sha256}E"), "yescrypt, a last digit with too many bits"),
+            (format!("$y$j9T$abc${sha256}."), "yescrypt, a salt with too many bits"),
+            (format!("$y$j9T{sha256}."), "yescrypt, no salt"),
+            (format!("$7$C6..../....${sha256}."), "scrypt"),
             ("$3$$8846f7eaee8fb117ad06bdd830b7586c".into(), "NT"),
             ("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAA".into(), "argon2id"),
         ] {
@@ -442,6 +467,11 @@ mod tests {
         ("password", "$2a$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"),
         ("password", "$2b$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"),
         ("password", "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm"),
+        ("testtest", "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$B7RKt0vq1twPDblWvudBzozXGE485nqQPDWqERW8dR8"),
+        ("", "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$5P1uc1zvKhieqEtKttbwCQrTPXpY1cK9wEnTDKAqLD8"),
+        ("pässwörd", "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$UAi3w.V1khOnmiQzfq00d7LaG6KfSe9MVbNef5kSs64"),
+        ("testtest", "$y$j9T$$jfprVhS4.rdm1NpeckJxuiQjQBeyZMcCN/7D56HvsA1"),
+        ("testtest", "$y$j75$..$j4OIP9Xd8250rLWzerp2q9g0Rl3WngHsZhBixDF7gQ0"),
         // Results of `openssl passwd -apr1` and `openssl dgst -sha1`.
         ("testtest", "$apr1$abcdefgh$0UjStWmXslmzQv7sQKyIS/"),
         ("", "$apr1$abcdefgh$L.PT565ESX4Tp2bqNs7Ie."),
@@ -474,6 +504,7 @@ mod tests {
         ),
         ("", "$2y$04$abcdefghijklmnopqrstuOPYMo8FIicLfSLl7WijjcPEQmRxjEu.y"),
         ("pässwörd", "$2y$04$abcdefghijklmnopqrstuOz04mYzLqOky8uH6VHSMIRHtAef.x9f6"),
+        (LONG, "$y$j75$abcdefghijklmnopqrstu.$lJyTaPqO0RLJOSmc1Ols7K9kPcWGH2j0.weaLCsDX2."),
         (LONG, "$2y$04$abcdefghijklmnopqrstuOKXx0sVN73Mt.9k42lyof3UGyaimvf0i"),
     ];
 }

@@ -21,6 +21,7 @@ mod vault;
 mod verifier;
 mod verify;
 mod workspace;
+mod yescrypt_form;
 
 pub use cost::{Cost, HashKind, UnknownHashKind};
 pub use credential::{

@@ -106,6 +106,28 @@ fn members_of_another_program_log_in_with_their_passwords_and_a_repeat_changes_n
     }
 }
 
+/// As `mkpasswd` and the system's own password file have it.
+#[test]
+fn a_member_with_a_hash_of_yescrypt_logs_in_before_and_after_it_is_wrapped() {
+    let dir = temp_dir();
+    let hash = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$B7RKt0vq1twPDblWvudBzozXGE485nqQPDWqERW8dR8";
+    let file = write(dir.path(), "htpasswd", format!("bob:{hash}\n"));
+    let data = data_in(dir.path());
+    let added = "1 added, 0 changed, 0 were so already, 0 refused\n";
+    assert_eq!(run_on(&data, &["import", "--site", "1", &file]).printed(), added);
+    let app = App::start_in(dir, &[]);
+    let named = app.post("action=ACTIVATE&siteid=1&memberid=71&username=bob");
+    assert!(named.starts_with("OK|member 71 "), "{named}");
+    assert!(app.opens(1, 71, "testtest") && !app.opens(1, 71, "other"), "sealed");
+    app.harden();
+    let wrapped = app.rows("SELECT cryptpass_wrapped FROM member_auth");
+    assert!(wrapped[0].starts_with("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$ $argon2id$"), "{wrapped:?}");
+    assert!(app.opens(1, 71, "testtest") && !app.opens(1, 71, "other"), "wrapped");
+    let refused =
+        app.post(&format!("action=ADD&siteid=1&memberid=72&username=ann&cryptpass={hash}"));
+    assert!(refused.starts_with("ERROR|"), "NATS sends no such hash: {refused}");
+}
+
 #[test]
 fn a_replay_of_the_journal_gives_the_imported_rows_column_for_column() {
     let dir = temp_dir();
