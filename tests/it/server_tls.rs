@@ -91,6 +91,40 @@ fn a_receiver_uses_tls_with_a_certificate_of_the_named_authority_and_no_other() 
 }
 
 #[test]
+fn an_import_from_a_server_uses_tls_with_a_certificate_of_the_named_authority_and_no_other() {
+    let Some(scene) = Scene::new("IP:127.0.0.1") else { return };
+    let database = &scene.database;
+    let mut admin = database.admin();
+    for statement in [
+        "CREATE TABLE member_auth (siteid INT, memberid INT, username TEXT, password TEXT)".into(),
+        "INSERT INTO member_auth VALUES (1, 71, 'bob', 'testtest')".into(),
+        format!("ALTER USER {}@'127.0.0.1' REQUIRE SSL", database.name()),
+    ] {
+        let statement: String = statement;
+        admin.query_drop(statement).unwrap();
+    }
+    let import = |flags: &[&str]| {
+        let dir = temp_dir();
+        let mut import = program();
+        import.args(["import", "--dry-run", "--from", &database.setting()]).args(flags);
+        import.env("USERMAN_FROM_PASSWORD", database.password());
+        let done = import.arg("--data-dir").arg(dir.path()).output().unwrap();
+        String::from_utf8([done.stdout, done.stderr].concat()).unwrap()
+    };
+    let right = scene.authority();
+    assert_eq!(
+        import(&["--from-tls-ca", right.to_str().unwrap()]),
+        "1 added, 0 changed, 0 were so already, 0 refused; nothing was changed\n"
+    );
+    let said = import(&["--from-tls", "required"]);
+    let unknown = "invalid peer certificate: UnknownIssuer: the server's certificate must be valid \
+        for the host as --from names it, and its authority be public or in --from-tls-ca\n";
+    assert_eq!(said, format!("nats-userman: cannot read {}: {unknown}", database.setting()));
+    let said = import(&[]);
+    assert!(said.contains("Access denied for user"), "in clear, which the server refuses: {said}");
+}
+
+#[test]
 fn each_address_of_a_name_is_tried_with_tls_too() {
     let Some(unshare) = real_program("unshare") else { return };
     let Some(scene) = Scene::new("DNS:db.example.com") else { return };

@@ -10,8 +10,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::sync::Barrier;
 
+use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::password::Vault;
-use nats_userman::store::{Fault, JournalFilter, StoredRecord, open_reader, pages};
+use nats_userman::personal;
+use nats_userman::store::{
+    Fault, JournalFilter, Location, StoredRecord, open_reader, pages, with_engine,
+};
 
 use crate::property::{dump, replay};
 use crate::support::{
@@ -218,6 +222,61 @@ fn an_import_and_the_postback_that_names_its_member_at_once_leave_one_member_wit
     let members = "SELECT count(*), min(memberid), max(memberid) FROM member_auth";
     assert_eq!(two.apps[0].rows(members), ["15|1000|1014"]);
     two.check();
+}
+
+#[test]
+fn a_member_who_is_forgotten_while_they_are_added_is_there_with_the_new_record_or_not_at_all() {
+    let Some(two) = Receivers::start(2) else { return };
+    let location = &two.apps[1].config.location;
+    for member in 71..91 {
+        let who = format!("siteid=1&memberid={member}&username=n{member}");
+        two.apps[0].post(&format!("action=ADD&{who}&password=x&email=first%40example.com"));
+        two.apps[0].post(&format!("action=DELETE&{who}"));
+        let key = Key {
+            site: SiteId::parse("1").unwrap(),
+            member: MemberId::parse(&member.to_string()).unwrap(),
+        };
+        let barrier = Barrier::new(2);
+        let added = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let person =
+                    personal::find(&*open_reader(location).unwrap(), key, None, |_| ()).unwrap();
+                barrier.wait();
+                with_engine(location, false, |engine| {
+                    personal::forget(engine, &person, || NOON.into()).unwrap()
+                })
+                .unwrap();
+            });
+            barrier.wait();
+            two.apps[0].post(&format!("action=ADD&{who}&password=y&email=second%40example.com"))
+        });
+        assert!(added.starts_with("OK|"), "{added}");
+        let rows = two.apps[0].rows(&format!(
+            "SELECT email FROM member_auth WHERE memberid = {member} UNION ALL SELECT email FROM \
+             former_member WHERE memberid = {member}"
+        ));
+        let records =
+            two.apps[0].rows(&format!("SELECT count(*) FROM journal WHERE memberid = {member}"));
+        match rows.as_slice() {
+            [email] => assert_eq!((email.as_str(), &*records[0]), ("second@example.com", "1")),
+            [] => assert_eq!(records, ["0"]),
+            _ => panic!("{rows:?}"),
+        }
+        let first = "SELECT count(*) FROM journal WHERE fields LIKE '%first%'";
+        assert_eq!(two.apps[0].rows(first), ["0"], "what was stored before is gone");
+    }
+    let forgotten = "SELECT count(*) FROM journal WHERE reply LIKE '%was forgotten'";
+    assert_eq!(two.apps[0].rows(forgotten), ["20"]);
+    // The numbers of shapes, which the journal's fields begin with, are given out again by a replay.
+    let location = two.database.location();
+    check_database(&location);
+    let dir = temp_dir();
+    let vault = Vault::load(&two.apps[0].config.data_dir.seal_key()).unwrap();
+    let again = replay(dir.path(), "again.db", &location, &vault, false, NOON).unwrap();
+    let rows = |location: &Location| -> Vec<String> {
+        dump(location).into_iter().filter(|row| !row.starts_with("journal|")).collect()
+    };
+    assert_eq!(rows(&again.location), rows(&location));
 }
 
 /// A postback that got this reply.
