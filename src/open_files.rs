@@ -9,12 +9,15 @@ use crate::connection_limits::{ConnectionLimits, server_threads};
 const FILES: u64 = 96;
 /// Files of each thread that serves requests: its event queue and its reader of the database.
 const FILES_OF_THREAD: u64 = 16;
+/// Files of the operations listener: twice its 64 connections, and those of its two threads.
+const FILES_OF_OPERATIONS: u64 = 2 * 64 + 2 * FILES_OF_THREAD;
 
 /// Raises the soft limit of open files to what these connections need, as far as the hard limit
 /// allows. If that is not enough, it lowers the number of connections and logs a warning. Otherwise
 /// a socket that cannot be opened would stop all connections.
-pub fn fit(limits: ConnectionLimits) -> ConnectionLimits {
-    let others = FILES + FILES_OF_THREAD * server_threads() as u64;
+pub fn fit(limits: ConnectionLimits, has_operations: bool) -> ConnectionLimits {
+    let operations = if has_operations { FILES_OF_OPERATIONS } else { 0 };
+    let others = FILES + FILES_OF_THREAD * server_threads() as u64 + operations;
     let wanted = others + limits.sockets() as u64;
     let allowed = raise(wanted);
     if allowed >= wanted {

@@ -55,7 +55,8 @@ impl Operations {
                     connections: CONNECTIONS_MAX,
                     ..ConnectionLimits::default()
                 };
-                let (ops, connections) = (Data::new(ops), Arc::new(Connections::new(limits)));
+                let (ops, connections) =
+                    (Data::new(ops), Arc::new(Connections::of_operations(limits)));
                 let (watched, counts) = (ops.clone(), Arc::clone(&connections));
                 let clock = shared.clock.clone();
                 let server = match build(listener, ops, shared, connections) {

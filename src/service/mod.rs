@@ -253,7 +253,10 @@ impl Service {
             requests: Arc::new(AtomicU64::new(1)),
             stopping: Arc::new(AtomicBool::new(false)),
             in_flight: Arc::new(AtomicUsize::new(0)),
-            connections: Arc::new(Connections::new(open_files::fit(config.connections))),
+            connections: Arc::new(Connections::new(open_files::fit(
+                config.connections,
+                config.ops.listen.is_some(),
+            ))),
         };
         let operations = operations(config, &shared, cost);
         let server = http::server(listener, fastcgi, shared.clone())?;

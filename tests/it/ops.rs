@@ -4,3 +4,4 @@ mod access;
 mod commands;
 mod hostile;
 mod login;
+mod proxies;

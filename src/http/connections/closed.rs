@@ -37,17 +37,24 @@ pub(super) struct ClosedLog {
     closed: [AtomicU64; REASONS],
     refused: [AtomicU64; KINDS],
     interval: Interval,
+    /// What visitors request.
+    pages: &'static str,
 }
 
 impl Default for ClosedLog {
     fn default() -> Self {
         let (closed, refused) =
             ([const { AtomicU64::new(0) }; REASONS], [const { AtomicU64::new(0) }; KINDS]);
-        Self { closed, refused, interval: Interval::new(LOG_EVERY_SECONDS) }
+        Self { closed, refused, interval: Interval::new(LOG_EVERY_SECONDS), pages: "/auth" }
     }
 }
 
 impl ClosedLog {
+    /// For the operations listener.
+    pub(super) fn of_operations() -> Self {
+        Self { pages: "the console", ..Self::default() }
+    }
+
     pub(super) fn closed(&self, reason: CloseReason) {
         self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -78,6 +85,7 @@ impl ClosedLog {
         let refused = |kind: RequestKind| self.refused[kind as usize].swap(0, Ordering::Relaxed);
         closed(CloseReason::Idle);
         let full = format!("connections closed: idle while all {connections} were in use");
+        let pages = format!("requests refused with 503: too many of {} at once", self.pages);
         let counts = [
             (closed(CloseReason::Head), "connections closed: the head of a request took too long"),
             (
@@ -93,7 +101,7 @@ impl ClosedLog {
                 refused(RequestKind::Login),
                 "requests refused with 503: too many of /login and /logout at once",
             ),
-            (refused(RequestKind::Visitor), "requests refused with 503: too many of /auth at once"),
+            (refused(RequestKind::Visitor), pages.as_str()),
             (refused(RequestKind::Api), "requests refused with 503: too many of /api at once"),
         ];
         let counts = counts.iter().filter(|(count, _)| *count > 0);
@@ -132,6 +140,14 @@ mod tests {
             1 requests refused with 503: too many of /api at once; ";
         assert_eq!(counts.line(1024), Some(format!("{line}{ADVICE}")));
         assert_eq!(counts.line(1024), None);
+    }
+
+    #[test]
+    fn the_line_of_the_operations_listener_names_the_console() {
+        let counts = ClosedLog::of_operations();
+        counts.refused(RequestKind::Visitor);
+        let line = "1 requests refused with 503: too many of the console at once; ";
+        assert_eq!(counts.line(64), Some(format!("{line}{ADVICE}")));
     }
 
     #[test]

@@ -35,6 +35,11 @@ impl Connections {
         }
     }
 
+    /// No connections yet, of the operations listener.
+    pub fn of_operations(limits: ConnectionLimits) -> Self {
+        Self { log: ClosedLog::of_operations(), ..Self::new(limits) }
+    }
+
     /// The limits.
     pub fn limits(&self) -> &ConnectionLimits {
         &self.limits
