@@ -8,7 +8,7 @@
 //! 2. Start and stop: [`service`], [`database`], and [`doctor`], which checks both.
 //! 3. Listeners: [`http`] and [`fastcgi`], the only layer with types for requests and responses.
 //! 4. Settings: [`config`] reads flags, variables and files into the settings of the layers below.
-//! 5. Members area: [`login`], [`rest_api`], [`personal`] and [`hardening`], without HTTP.
+//! 5. Members area: [`login`], [`alarms`], [`rest_api`], [`personal`], [`hardening`]: without HTTP.
 //! 6. Applying: [`writer`], [`replay`], [`import`] and [`apply`] load, decide and save postbacks.
 //! 7. Store: [`store`], the only SQL.
 //! 8. Outside: [`nats_client`] and [`token_file`] use the network and files.
