@@ -3,6 +3,7 @@
 //! clear text or in any encoding. On a server, the tables, the files of the server with its redo
 //! log, and a log of every statement with its values do not show one either.
 
+mod console;
 mod memory;
 mod operators;
 mod search;
@@ -910,9 +911,10 @@ fn nothing_is_found_in(place: &Place) {
     assert_eq!(there.count(), 4);
     assert_nothing_found("after the kill", place, &caller, &printed);
 
-    let served = place.serve("second", &[]);
+    let served = place.serve("second", &console::OPS);
     place.wait_until_all_is_hashed();
-    let printed = place.commands(caller.members);
+    let pages = place.pages("second", &mut caller);
+    let printed = [place.commands(caller.members), pages].concat();
     assert_nothing_found("after hashing", place, &caller, &printed);
     terminate(served);
 
