@@ -35,7 +35,7 @@ fn routes(app: &mut ServiceConfig) {
         )
         .service(get("/style.css", web::get().to(console::page::style)))
         .service(get("/tail.js", web::get().to(postbacks::tail::script)))
-        .service(get("/", web::get().to(console::home::home)))
+        .service(get("/", web::get().to(console::today::today)))
         .service(get("/postbacks", web::get().to(postbacks::list)))
         .service(get("/postbacks/tail", web::get().to(postbacks::tail::tail)))
         .service(get("/postbacks/{id}", web::get().to(postbacks::one)))

@@ -6,6 +6,7 @@
 mod console;
 mod memory;
 mod operators;
+mod pages;
 mod search;
 
 use std::fs::{self, Permissions};

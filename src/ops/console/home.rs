@@ -1,16 +1,10 @@
-//! `/`: who is logged in.
+//! Addresses that are no page.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use minijinja::context;
 
-use super::page::{self, Page};
+use super::page::Page;
 use crate::ops::session::Session;
-
-/// The handler.
-pub async fn home(request: HttpRequest, session: Session) -> HttpResponse {
-    page::render(&request, &session.0, "message.html", context! { title => "Console" })
-}
 
 /// The handler of addresses that are no page. Only operators learn which there are.
 pub async fn not_found(request: HttpRequest, session: Session) -> HttpResponse {

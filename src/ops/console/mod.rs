@@ -11,4 +11,5 @@ mod row;
 pub mod settings;
 mod templates;
 pub mod times;
+pub mod today;
 mod trial;

@@ -195,8 +195,8 @@ impl Reader {
 
 /// Contains only the conditions of the filter, so that each filter gets a suitable query plan.
 fn select_page(filter: &JournalFilter, span: JournalSpan) -> (String, Vec<Value>) {
-    let JournalFilter { site, member, username: _, action, word, since, until, source, text: part } =
-        filter;
+    let JournalFilter { site, member, action, word, since, until, source, .. } = filter;
+    let part = &filter.text;
     let JournalSpan { after, newest, most, newest_first } = span;
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     let mut when = |condition: &'static str, value: Option<Value>| {
