@@ -1,4 +1,5 @@
-//! Members of another program, read from a file or a table and applied as postbacks of the operator.
+//! Members of another program, read from a file or a table and applied as postbacks of the
+//! operator.
 //!
 //! ```text
 //! Source --gzip, UTF-16--> text --Rows--> Row --Preparer--> Postback (MANUALADD) --batches--> rows

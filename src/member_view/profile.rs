@@ -105,7 +105,7 @@ impl Profile {
             standing: &self.standing,
             logins: &self.logins,
             blocks,
-            sharing: self.sharing.clone(),
+            sharing: self.sharing,
             now: self.now,
         })
     }

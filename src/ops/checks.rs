@@ -24,6 +24,9 @@ pub struct Checked {
     pub remedy: Option<String>,
 }
 
+/// When the checks ran, unix seconds, and what they found.
+type Findings = (i64, Vec<Checked>);
+
 /// Runs the checks.
 pub type Examine = Arc<dyn Fn() -> Vec<Checked> + Send + Sync>;
 
@@ -31,7 +34,7 @@ pub type Examine = Arc<dyn Fn() -> Vec<Checked> + Send + Sync>;
 #[derive(Clone)]
 pub struct Checks {
     examine: Examine,
-    last: Arc<Mutex<Option<(i64, Vec<Checked>)>>>,
+    last: Arc<Mutex<Option<Findings>>>,
 }
 
 impl fmt::Debug for Checks {

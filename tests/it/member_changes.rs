@@ -224,7 +224,7 @@ fn a_lift_ends_the_blocks_of_a_member_and_is_journalled() {
         in_transaction(engine, |engine| {
             engine.note(&Note::Block(block("bob")), NOON)?;
             engine.note(&Note::Block(block("ann")), NOON)?;
-            engine.note(&Note::Shared(shared.clone()), NOON)
+            engine.note(&Note::Shared(shared), NOON)
         })
         .unwrap();
         let name = Username::parse("bob").unwrap();

@@ -144,7 +144,7 @@ impl Model {
         self.decide(sent, now)
     }
 
-    /// The same by the operator, as an import does it: it may name provisional members.
+    /// A postback of the operator, as an import does it: it may name provisional members.
     pub fn post_as_operator(&mut self, sent: &Sent, now: i64) -> Expected {
         self.member_max = i64::MAX;
         self.decide(sent, now)

@@ -16,6 +16,9 @@ use crate::Failure;
 use crate::report::{Bar, median};
 use crate::request::memberid;
 
+/// A page: its name, the most milliseconds that it may take, and its address by a number.
+type Measured<'a> = (&'a str, f64, &'a dyn Fn(u64) -> String);
+
 const RECORDS: u64 = 5_000_000;
 const PAGES: u64 = 51;
 const SEARCH_MS_MAX: f64 = 100.0;
@@ -40,7 +43,7 @@ impl Bench {
         let server = self.receiver_in(&dir, 0, &["--ops-listen".into(), "127.0.0.1:0".into()])?;
         let address = operations(&dir)?;
         let member = |index: u64| memberid(index * 7919 % members).to_string();
-        let pages: [(&str, f64, &dyn Fn(u64) -> String); 5] = [
+        let pages: [Measured<'_>; 5] = [
             ("members: the first page", SEARCH_MS_MAX, &|_| "/members".into()),
             // Each search is one of names and of addresses, and all names begin with this letter.
             ("members: a search that all match", SEARCH_MS_MAX, &|_| "/members?q=u".into()),

@@ -38,10 +38,9 @@ impl Tail {
     fn until(&mut self, begin: &str) -> String {
         loop {
             let line = self.line();
-            if line.to_ascii_lowercase().starts_with(begin) && !line.contains("HTTP") {
-                if begin == ":" || line.len() > begin.len() {
-                    return line.to_owned();
-                }
+            let is_wanted = line.to_ascii_lowercase().starts_with(begin) && !line.contains("HTTP");
+            if is_wanted && (begin == ":" || line.len() > begin.len()) {
+                return line.to_owned();
             }
         }
     }

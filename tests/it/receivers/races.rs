@@ -267,7 +267,8 @@ fn a_member_who_is_forgotten_while_they_are_added_is_there_with_the_new_record_o
     }
     let forgotten = "SELECT count(*) FROM journal WHERE reply LIKE '%was forgotten'";
     assert_eq!(two.apps[0].rows(forgotten), ["20"]);
-    // The numbers of shapes, which the journal's fields begin with, are given out again by a replay.
+    // The numbers of shapes, which the journal's fields begin with, are given out again by a
+    // replay.
     let location = two.database.location();
     check_database(&location);
     let dir = temp_dir();

@@ -126,8 +126,7 @@ impl Pasted {
             Ok(Self { layout: Layout::Record, content: Content::Record(Box::new(record)) })
         } else if request_target(first).is_some() || is_header(first) {
             of_request(text)
-        } else if first.starts_with("--") {
-            let boundary = &first[2..];
+        } else if let Some(boundary) = first.strip_prefix("--") {
             let content_type = format!("multipart/form-data; boundary=\"{boundary}\"");
             let parts = multipart::parts(content_type.as_bytes(), text.as_bytes());
             Ok(Self::literal(Layout::Multipart, parts.map_err(NotAPostback::Multipart)?))

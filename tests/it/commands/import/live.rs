@@ -287,7 +287,8 @@ fn a_user_who_may_read_only_some_columns_is_told_so() {
     for statement in [
         format!("REVOKE SELECT ON {name}.* FROM {reader}@'127.0.0.1'"),
         format!(
-            "GRANT SELECT (siteid, memberid, username) ON {name}.member_auth TO {reader}@'127.0.0.1'"
+            "GRANT SELECT (siteid, memberid, username) ON {name}.member_auth \
+             TO {reader}@'127.0.0.1'"
         ),
     ] {
         admin.query_drop(statement).unwrap();
