@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use nats_userman::alarms::{AlarmUrl, Delivery, Target, run};
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::support::{App, ENGINES, NOON, PATIENCE, eventually, program, temp_dir};
+use crate::support::{App, ENGINES, EngineKind, NOON, PATIENCE, eventually, program, temp_dir};
 
 /// A program of the operator.
 fn script(dir: &Path, text: &str) -> PathBuf {
@@ -140,6 +141,48 @@ fn many_error_replies_are_told_once_to_a_program_and_a_url_and_once_when_they_ar
         assert_eq!(cleared["message"], "fewer postbacks are answered with ERROR again");
         assert_eq!(cleared["since"], json["since"]);
     }
+}
+
+/// A directory for another receiver of the database of this app.
+fn with_keys_of(app: &App) -> TempDir {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+    for key in ["seal.key", "cookie.key"] {
+        fs::copy(app.config.data_dir.path().join(key), data.join(key)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn of_two_receivers_of_one_database_one_tells_of_what_they_share() {
+    let (first_url, first_told) = server(vec![OK, OK]);
+    let (second_url, second_told) = server(vec![OK, OK]);
+    let Some(first) = App::start_on_engine(EngineKind::MariaDb, &["--alarm-url", &first_url])
+    else {
+        return;
+    };
+    let second = first.another(with_keys_of(&first), &["--alarm-url", &second_url]);
+    for member in 1..=6 {
+        second.post(&format!("action=CHANGE&siteid=5&memberid={member}&new_username=kim"));
+    }
+    let (mut now, mut told) = (NOON, Vec::new());
+    // Three more rounds after the first message, in which the other one could tell it too.
+    let mut rounds_left = 3;
+    while rounds_left > 0 {
+        now += 30;
+        assert!(now < NOON + 3_000, "no alarm");
+        first.set_unix(now);
+        second.set_unix(now);
+        for requests in [&first_told, &second_told] {
+            let wait = Duration::from_millis(1_200);
+            told.extend(requests.recv_timeout(wait).map(|request| json_of(&request)));
+        }
+        rounds_left -= i32::from(!told.is_empty());
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["alarm"], &told[0]["state"]), (&"errors".into(), &"raised".into()));
 }
 
 #[test]
