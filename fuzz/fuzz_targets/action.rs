@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use nats_userman::action::{Action, Change, FieldsSource, Recorded, Rules};
+use nats_userman::action::{Action, Change, FieldsSource, Recorded, Rules, Sender};
 use nats_userman::apply::{Postback, decide};
 use nats_userman::clock::ExpiryRule;
 use nats_userman::fields::Fields;
@@ -80,7 +80,7 @@ fn reads_back(fields: &Fields<'_>, postback: &Postback, put: &Recorded) {
     let Ok(action) = &postback.action else { return };
     let text = postback.received.fields.clone();
     let recorded = Fields::from_urlencoded(text.as_bytes());
-    let again = Action::parse(&recorded, &FieldsSource::Journal(put, Word::Ok));
+    let again = Action::parse(&recorded, &FieldsSource::Journal(put, Word::Ok, Sender::Nats));
     let again =
         again.action.unwrap_or_else(|refusal| panic!("{refusal} of {text}, from {fields:?}"));
     assert_eq!(

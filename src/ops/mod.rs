@@ -19,16 +19,18 @@ pub mod tails;
 pub use server::Operations;
 pub use state::Ops;
 
-use actix_web::Route;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{Route, guard};
 
 /// The only place that imports the handlers. A resource answers other methods with 405.
 fn routes(app: &mut ServiceConfig) {
     use console::{blocks, lab, members, postbacks};
     let get = |path: &str, route: Route| web::resource(path).route(route);
-    app.service(get("/health/live", web::get().to(health::live)))
-        .service(get("/metrics", web::get().to(metrics_page::metrics)))
-        .service(get("/health/ready", web::get().to(health::ready)))
+    // Programs that watch an address ask by HEAD, too.
+    let watched = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    app.service(get("/health/live", watched().to(health::live)))
+        .service(get("/metrics", watched().to(metrics_page::metrics)))
+        .service(get("/health/ready", watched().to(health::ready)))
         .service(get("/login", web::get().to(login::page)).route(web::post().to(login::submit)))
         .service(
             get("/logout", web::get().to(login::logout_page)).route(web::post().to(login::logout)),

@@ -104,8 +104,8 @@ fn a_silence_is_explained_with_its_figures() {
     assert_eq!(
         found(&facts(snapshot), &limits(), &[]),
         ["silence of site 5: site 5 has sent nothing for 3 hours 20 minutes; at the same times \
-          of the week, in the last 4 weeks, there were about 31, 28, 40 and 25 postbacks; check that \
-          NATS still calls the postback URL of this site"]
+          of the week, in the last 4 weeks, there were about 31, 28, 40 and 25 postbacks; check \
+          that NATS still calls the postback URL of this site"]
     );
 }
 

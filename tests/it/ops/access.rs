@@ -35,6 +35,15 @@ fn a_program_of_this_machine_reads_live_and_ready() {
 }
 
 #[test]
+fn a_program_that_watches_by_head_gets_the_status_alone() {
+    let app = App::start_with(&OPS);
+    for path in ["/health/live", "/health/ready", "/metrics"] {
+        let head = app.send_ops(Request::new("HEAD", path).host("127.0.0.1:9180"));
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
+    }
+}
+
+#[test]
 fn a_database_that_is_gone_is_not_ready_and_the_answer_says_what_to_do() {
     let app = App::start_with(&OPS);
     let file = app.config.location.file().unwrap().to_owned();

@@ -146,9 +146,15 @@ fn the_first_start_prints_the_line_that_makes_the_first_operator() {
         eventually("it has said all", || {
             fs::read_to_string(&out).unwrap().contains("put a TLS proxy in front")
         });
-        let said = service.stderr();
-        let (_, rest) = said.split_once("operations listener on ").expect("a line in the log");
-        let address = rest.lines().next().unwrap().to_owned();
+        let mut address = None;
+        eventually("the log names the address", || {
+            let said = service.stderr();
+            let line = said.split_inclusive('\n').find(|line| line.contains("operations listener"));
+            let whole = line.and_then(|line| line.strip_suffix('\n'));
+            address = whole.and_then(|line| line.split_once("listener on ")).map(|it| it.1.into());
+            address.is_some()
+        });
+        let address: String = address.unwrap();
         assert!(service.terminate().success());
         (fs::read_to_string(&out).unwrap(), address)
     };
