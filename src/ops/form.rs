@@ -19,8 +19,8 @@ use crate::http::respond::{plain, unread_form};
 pub const CSRF_FIELD: &str = "csrf";
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 
-/// A form that a page of this console sent in a valid session, at most 64 KiB long.
-#[derive(Debug)]
+/// A form that a page of this console sent in a valid session, at most 64 KiB long. It has no
+/// `Debug`: it may hold a password.
 pub struct Form {
     /// Who sent it.
     pub signed: Signed,
@@ -52,7 +52,7 @@ impl FromRequest for Form {
             let body = read(&request, payload).await.map_err(error)?;
             let form = Self { signed, body };
             let sent = form.get(CSRF_FIELD).unwrap_or_default();
-            if !bool::from(sent.as_bytes().ct_eq(form.signed.csrf.as_bytes())) {
+            if !bool::from(sent.as_bytes().ct_eq(form.signed.csrf.expose().as_bytes())) {
                 refuse(&request, "a form", "its token (csrf) is not that of the session");
                 let text =
                     "This form is of another login. Go back, load the page again, and retry.";

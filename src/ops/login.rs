@@ -71,7 +71,8 @@ pub(super) async fn submit(
     let attempt = Attempt { name, password, address, token: token.digest() };
     match ops.logins.log_in(&attempt, thread.reads()).await {
         Ok(_) => {
-            if let Ok(before) = session::signed(&request).await {
+            // One that this browser had before.
+            if let Ok(Some(before)) = session::find(&request).await {
                 ops.logins.log_out(before.token).await;
             }
             let mut response = see_other(&back);

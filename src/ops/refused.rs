@@ -25,7 +25,7 @@ impl OpsLog {
         let mut window = self.0.lock();
         log_suppressed(window.end(now));
         if window.add((), now) {
-            log::warn!("refused {what} to {address}: {why}");
+            log::warn!("refused {what} from {address}: {why}");
         }
     }
 

@@ -22,11 +22,14 @@ use crate::http::connections::{Connections, RequestKind, Table, Transport};
 use crate::http::slots;
 use crate::http::state::{ServerState, ThreadState};
 use crate::idle;
+use crate::store::{ReadLimits, ReadSource};
 
 /// Threads that serve requests.
 const THREADS: usize = 2;
 /// Connections of both together.
 const CONNECTIONS_MAX: usize = 64;
+/// Reads over a network, on threads of their own: those of checks are never busy with a page.
+const READS: ReadLimits = ReadLimits { threads: 3, waiting: 64, time: Duration::from_secs(5) };
 /// How long a stop waits for answers.
 const CLOSE_SECONDS_MAX: u64 = 1;
 /// How often limited log lines are counted.
@@ -48,6 +51,8 @@ impl Operations {
     /// If the listener cannot be used, or the system gives no thread.
     pub fn start(listener: TcpListener, ops: Ops, shared: ServerState) -> io::Result<Self> {
         let address = listener.local_addr()?;
+        let source = ReadSource::with_limits(shared.file.clone(), shared.metrics.clone(), READS)?;
+        let shared = ServerState { reads: source, ..shared };
         let (built, started) = sync_channel(1);
         let thread = std::thread::Builder::new().name("operations".into()).spawn(move || {
             let _ = actix_web::rt::System::new().block_on(async move {

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-pub use super::signed::Signed;
+pub use super::signed::{FormToken, Signed};
 
 use super::console::page;
 use super::state;
@@ -19,6 +19,7 @@ use crate::http::respond::{plain, plain_unavailable};
 use crate::login::cookie_header;
 use crate::operator::{OPERATOR_SESSION_SECONDS, TokenDigest};
 use crate::secret::redacted;
+use crate::store::ReadError;
 
 /// The cookie of a browser that uses TLS. Browsers take this name from the host itself only, over
 /// TLS.
@@ -132,31 +133,44 @@ pub(super) fn refuse(request: &HttpRequest, what: &str, why: &str) {
     ops.log.refused(what, thread.caller(request), why, thread.shared().clock.steady());
 }
 
+/// The operator whose session the cookie names, if there is one.
+///
+/// # Errors
+///
+/// If the database cannot be read.
+pub(super) async fn find(request: &HttpRequest) -> Result<Option<Signed>, ReadError> {
+    let (_, thread) = state::of(request);
+    let now = thread.shared().clock.now();
+    for token in tokens(request) {
+        let digest = token.digest();
+        let found = thread.reads().read(move |reader| reader.operator_session(&digest, now)).await;
+        if let Some(operator) = found? {
+            return Ok(Some(Signed {
+                operator: operator.name,
+                role: operator.role,
+                csrf: FormToken::new(token.csrf()),
+                token: digest,
+            }));
+        }
+    }
+    Ok(None)
+}
+
 /// The operator whose session the cookie names.
 ///
 /// # Errors
 ///
 /// The response, if there is none.
 pub(super) async fn signed(request: &HttpRequest) -> Result<Signed, HttpResponse> {
-    let (_, thread) = state::of(request);
-    let now = thread.shared().clock.now();
-    for token in tokens(request) {
-        let digest = token.digest();
-        let found = thread.reads().read(move |reader| reader.operator_session(&digest, now)).await;
-        match found {
-            Ok(None) => {}
-            Ok(Some(operator)) => {
-                return Ok(Signed {
-                    operator: operator.name,
-                    role: operator.role,
-                    csrf: token.csrf(),
-                    token: digest,
-                });
-            }
-            Err(error) => {
-                refuse(request, "a page", &format!("sessions cannot be read: {}", chain(&error)));
-                return Err(plain_unavailable("The database cannot be read just now."));
-            }
+    match find(request).await {
+        Ok(Some(signed)) => return Ok(signed),
+        Ok(None) => {}
+        Err(error) => {
+            refuse(request, "a page", &format!("sessions cannot be read: {}", chain(&error)));
+            return Err(plain_unavailable(
+                "The database cannot be read just now. Ask /health/ready, or run \
+                 `nats-userman doctor` on the machine.",
+            ));
         }
     }
     Err(match *request.method() {
@@ -165,7 +179,8 @@ pub(super) async fn signed(request: &HttpRequest) -> Result<Signed, HttpResponse
             refuse(request, "a form", "it has no session, or one that has ended");
             plain(
                 StatusCode::UNAUTHORIZED,
-                "You are not logged in any more. Log in, and try again.",
+                "Your session has ended, and nothing was changed. Log in again at /login, then \
+                 repeat it.",
             )
         }
     })

@@ -47,7 +47,7 @@ pub use location::{
 pub use open_error::{OpenError, SCHEMA_VERSION, UpgradeError};
 pub use person::{Forgotten, Person, Residue, Traces};
 pub use read::Read;
-pub use reads::{ReadError, ReadSource, Reads};
+pub use reads::{ReadError, ReadLimits, ReadSource, Reads};
 use records::LOGIN_RECORDS_MAX;
 pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, EngineTimes, FindBy, Forms,

@@ -21,7 +21,7 @@ use crate::chain::chain;
 use crate::metrics::Metrics;
 use error::CHECK_EVERY;
 pub use error::ReadError;
-use pool::{ReadLimits, ReadPool};
+pub use pool::{ReadLimits, ReadPool};
 
 /// The state that all HTTP threads share for reading.
 #[derive(Clone, Debug)]

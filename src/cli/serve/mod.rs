@@ -1,13 +1,14 @@
 //! `serve`: run until SIGTERM or SIGINT.
 
 use std::io::{IsTerminal as _, Write as _, stdout};
+use std::path::Path;
 use std::time::Duration;
 
 use super::failure::Failure;
 use super::signals::Signals;
 use crate::chain::chain;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, EffectiveValue, Origin, SYSTEM_FILE};
 use crate::database;
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::Cost;
@@ -188,10 +189,32 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
         writeln!(
             out,
             "Make the first operator of the console at http://{address}/: nats-userman operator \
-             add NAME --role admin"
+             add NAME --role admin{}",
+            where_it_is(config)
         )?;
     }
     Ok(out.flush()?)
+}
+
+/// The flags by which another command finds the database of this service, each after a blank.
+fn where_it_is(config: &Config) -> String {
+    let Some(sources) = config.sources() else { return String::new() };
+    let named = sources.file().filter(|path| *path != Path::new(SYSTEM_FILE));
+    let file = named.map(|path| format!(" --config {}", path.display()));
+    let of_flags = sources.effective().into_iter().filter_map(|setting| {
+        let flag = match setting.key.as_str() {
+            "data_dir" => "--data-dir",
+            "database" => "--database",
+            _ => return None,
+        };
+        match (setting.value, setting.origin) {
+            (EffectiveValue::Text(value), Origin::Flag | Origin::Variable(_)) => {
+                Some(format!(" {flag} {value}"))
+            }
+            _ => None,
+        }
+    });
+    file.into_iter().chain(of_flags).collect()
 }
 
 fn has_no_operator(config: &Config) -> bool {

@@ -224,7 +224,7 @@ impl Page {
             role => signed.role.as_str(),
             menu,
         };
-        self.finish(operator, signed.csrf.as_str(), &times(request).zone().to_string())
+        self.finish(operator, signed.csrf.expose(), &times(request).zone().to_string())
     }
 
     /// The response for somebody who is not logged in: without a menu.

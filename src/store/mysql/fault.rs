@@ -138,9 +138,18 @@ pub(super) fn remedy_of_other(error: &Error) -> Option<&'static str> {
             1049 => Some("check the name of the database in --from"),
             _ => None,
         },
-        _ => match remedy(error)? {
-            BAD_CERTIFICATE => Some(BAD_CERTIFICATE_OF_OTHER),
-            _ => Some("turn TLS on there (ssl_cert and ssl_key), or set --from-tls off"),
+        _ => match remedy(error) {
+            Some(BAD_CERTIFICATE) => Some(BAD_CERTIFICATE_OF_OTHER),
+            Some(_) => Some("turn TLS on there (ssl_cert and ssl_key), or set --from-tls off"),
+            None => match error {
+                Error::CodecError(_) if io_error(error).is_none() => {
+                    Some("no MySQL server answers there: check the host and the port of --from")
+                }
+                Error::IoError(_) | Error::CodecError(_) | Error::DriverError(_) => Some(
+                    "check the host and the port of --from, and that the server is running there",
+                ),
+                _ => None,
+            },
         },
     }
 }

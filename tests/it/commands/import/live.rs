@@ -1,5 +1,7 @@
 //! `import --from`: a table on a running MariaDB, which is only read.
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 
 use mysql::prelude::Queryable as _;
@@ -261,6 +263,30 @@ fn what_cannot_be_read_is_one_line_and_nothing_is_imported() {
     let begin = format!("nats-userman: cannot read {nowhere}: ");
     assert!(ran.code == Some(1) && ran.err.starts_with(&begin), "{ran:?}");
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+    assert!(
+        ran.err.ends_with(
+            ": check the host and the port of --from, and that the server is running there\n"
+        ),
+        "{ran:?}"
+    );
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let of_web = url.replace(
+        &format!(":{}/", scene.source.port()),
+        &format!(":{}/", web.local_addr().unwrap().port()),
+    );
+    let answers = std::thread::spawn(move || {
+        let (mut stream, _) = web.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").unwrap();
+    });
+    let ran = scene.import_from(&of_web, &[]);
+    answers.join().unwrap();
+    assert!(
+        ran.code == Some(1)
+            && ran.err.ends_with(
+                ": no MySQL server answers there: check the host and the port of --from\n"
+            ),
+        "{ran:?}"
+    );
     let owner = in_database(&scene.source.setting(), "missing_one");
     scene
         .source
