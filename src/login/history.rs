@@ -41,7 +41,7 @@ impl fmt::Debug for History {
 }
 
 struct HistoryState {
-    /// When each failure was last recorded or counted, by the steady clock.
+    /// When each failure was last recorded, by the steady clock.
     seen: Recent<u64, i64>,
     failures: Window<Network>,
     logouts: Window<Key>,
@@ -86,8 +86,12 @@ impl History {
         if is_known {
             return false;
         }
-        state.seen.put(failure, now);
-        state.failures.add(network, now)
+        let is_recorded = state.failures.add(network, now);
+        // One that was left out is no repetition: it is recorded as soon as there is room.
+        if is_recorded {
+            state.seen.put(failure, now);
+        }
+        is_recorded
     }
 
     /// Whether this logout is recorded. `now` is the steady clock's.
@@ -163,6 +167,21 @@ mod tests {
         assert_eq!(history.left_out(59), (None, 0));
         assert_eq!(history.left_out(60), (Some(990 + 890), 0));
         assert_eq!(recorded(&|_| 1, 61), 10, "a window of its own");
+    }
+
+    /// Regression: a failure that the limit had left out counted as repeated for ten minutes.
+    #[test]
+    fn a_failure_that_was_left_out_is_recorded_when_there_is_room_again() {
+        let (history, remembered) = (History::new(true), Remembered::new().unwrap());
+        let takes = |name: &str, now| {
+            let secret = remembered.secret(&Password::parse("guess").unwrap());
+            let name = LoginName::new(name);
+            history.takes_failure(LoginEvent::Blocked, &name, network(1), secret, now)
+        };
+        assert!((0..10).all(|other| takes(&format!("other{other}"), 0)));
+        assert!(!takes("bob", 1), "the minute is full");
+        assert!(takes("bob", 60));
+        assert!(!takes("bob", 61), "repeated");
     }
 
     #[test]
