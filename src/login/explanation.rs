@@ -1,10 +1,10 @@
 //! Explains in one sentence whether a member is admitted now, and if not, why.
 
 use crate::action::Standing;
-use crate::block::{Block, Target};
+use crate::block::{Block, Network, Target};
 use crate::clock::format_utc;
-use crate::login_record::{LoginEvent, StoredLogin};
-use crate::member::Member;
+use crate::login_record::{LoginEvent, LoginRecord, StoredLogin};
+use crate::member::{Former, Reason};
 use crate::password::Stored;
 use crate::shared_use::SharingBlock;
 
@@ -15,7 +15,8 @@ pub struct MemberFacts<'a> {
     pub standing: &'a Standing,
     /// Their last logins, the newest first.
     pub logins: &'a [StoredLogin],
-    /// The current blocks for wrong passwords whose name is theirs.
+    /// The current blocks for wrong passwords whose name is theirs, and those of whole networks
+    /// that are to be told.
     pub blocks: &'a [Block],
     /// When they last counted as shared.
     pub sharing: Option<SharingBlock>,
@@ -23,64 +24,123 @@ pub struct MemberFacts<'a> {
     pub now: i64,
 }
 
-/// The sentence, without its subject and without a full stop. The sentence has the first cause that
-/// applies, the strongest first.
+/// Whether they are admitted, and if not, why: the first cause that applies, the strongest first.
+enum Cause<'a> {
+    NoMember,
+    Former(&'a Former),
+    Lapsed(Option<i64>),
+    Shared(SharingBlock),
+    /// Of the name in one network.
+    BlockedIn(&'a Network, i64),
+    /// Of every name in one network.
+    NetworkBlocked(&'a Network, i64),
+    /// Of the name in networks from which they have not logged in before.
+    NameBlocked(i64),
+    Unhashed,
+    Tried(&'a StoredLogin),
+    None,
+}
+
+/// The sentence for a command: in UTC, without its subject and without a full stop.
 pub fn explain(facts: &MemberFacts<'_>) -> String {
-    match facts.standing {
-        Standing::Unknown => "was never a member".into(),
-        Standing::Former(former) => {
+    match cause(facts) {
+        Cause::NoMember => "was never a member".into(),
+        Cause::Former(former) => {
             let (reason, when) = (former.reason.as_str(), format_utc(former.ended_at));
             format!("{reason} at {when}, may not log in")
         }
-        Standing::Lapsed(row) => match row.expire_at {
-            Some(at) => format!("expired at {}, may not log in", format_utc(at)),
-            None => "expired, may not log in".into(),
-        },
-        Standing::Here(row) => of_member(facts, row),
+        Cause::Lapsed(Some(at)) => format!("expired at {}, may not log in", format_utc(at)),
+        Cause::Lapsed(None) => "expired, may not log in".into(),
+        here => predicate(&here, "is", &format_utc),
     }
 }
 
-fn of_member(facts: &MemberFacts<'_>, row: &Member) -> String {
-    if let Some(block) = facts.sharing.filter(|block| block.until > facts.now) {
-        let (until, why) = (format_utc(block.until), block.why.sentence());
-        return format!("is blocked until {until} because of sharing: {why}");
+/// The sentence for a page, whole. `time` writes an instant.
+pub fn explain_whole(facts: &MemberFacts<'_>, time: &dyn Fn(i64) -> String) -> String {
+    match cause(facts) {
+        Cause::NoMember => "They were never a member of this site.".into(),
+        Cause::Former(former) => {
+            let ended = match former.reason {
+                Reason::Deleted => "were deleted",
+                Reason::Expired => "expired",
+            };
+            format!("They {ended} on {} and cannot log in.", time(former.ended_at))
+        }
+        Cause::Lapsed(Some(at)) => format!("They expired on {} and cannot log in.", time(at)),
+        Cause::Lapsed(None) => "They expired and cannot log in.".into(),
+        here => format!("They {}.", predicate(&here, "are", time)),
     }
-    if let Some(block) = strongest(facts.blocks) {
-        let until = format_utc(block.until);
-        return match &block.target {
-            Target::Pair(_, network) => format!(
-                "is blocked until {until} from {network}, because of wrong passwords, and may log \
-                 in from elsewhere"
-            ),
-            Target::Name(_) | Target::Network(_) => format!(
-                "is blocked until {until}, because of wrong passwords, but in networks from which \
-                 they have logged in before"
-            ),
-        };
+}
+
+/// What is said of a member. `is` is the verb for the subject of the sentence.
+fn predicate(cause: &Cause<'_>, is: &str, time: &dyn Fn(i64) -> String) -> String {
+    match cause {
+        Cause::Shared(block) => {
+            let (until, why) = (time(block.until), block.why.sentence());
+            format!("{is} blocked until {until} because of sharing: {why}")
+        }
+        Cause::BlockedIn(network, until) => format!(
+            "{is} blocked until {} from {network}, because of wrong passwords, and may log in from \
+             elsewhere",
+            time(*until)
+        ),
+        Cause::NetworkBlocked(network, until) => format!(
+            "cannot log in from {network} until {}, because too many wrong passwords came from \
+             that network; from elsewhere they can",
+            time(*until)
+        ),
+        Cause::NameBlocked(until) => format!(
+            "{is} blocked until {}, because of wrong passwords, but in networks from which they \
+             have logged in before",
+            time(*until)
+        ),
+        Cause::Unhashed => "may log in; the password is not hashed yet, so an Apache that reads \
+                            the table refuses it"
+            .into(),
+        Cause::Tried(login) => tried(&login.record, time),
+        Cause::NoMember | Cause::Former(_) | Cause::Lapsed(_) | Cause::None => "may log in".into(),
     }
-    if matches!(row.credential.stored, Stored::Sealed(_)) {
-        return "may log in; the password is not hashed yet, so an Apache that reads the table \
-                refuses it"
-            .into();
-    }
-    match last_event(facts.logins) {
-        Some((LoginEvent::Wrong, when, network)) => {
+}
+
+fn tried(last: &LoginRecord, time: &dyn Fn(i64) -> String) -> String {
+    let (when, network) = (time(last.at), &last.network);
+    match last.event {
+        LoginEvent::Wrong => {
             format!("may log in; a wrong password was tried at {when} from {network}")
         }
-        Some((LoginEvent::Trial, when, _)) => format!(
+        LoginEvent::Trial => format!(
             "may log in, but not where only full members get in: they are on trial, and tried it \
              at {when}"
         ),
-        Some((LoginEvent::Logout, when, _)) => {
-            format!("may log in; they logged out at {when}")
-        }
+        LoginEvent::Logout => format!("may log in; they logged out at {when}"),
         // An ended block, or a login, blocks nobody.
-        Some((
-            LoginEvent::Login | LoginEvent::Unknown | LoginEvent::Blocked | LoginEvent::Shared,
-            ..,
-        ))
-        | None => "may log in".into(),
+        LoginEvent::Login | LoginEvent::Unknown | LoginEvent::Blocked | LoginEvent::Shared => {
+            "may log in".into()
+        }
     }
+}
+
+fn cause<'a>(facts: &MemberFacts<'a>) -> Cause<'a> {
+    let row = match facts.standing {
+        Standing::Unknown => return Cause::NoMember,
+        Standing::Former(former) => return Cause::Former(former),
+        Standing::Lapsed(row) => return Cause::Lapsed(row.expire_at),
+        Standing::Here(row) => row,
+    };
+    if let Some(block) = facts.sharing.filter(|block| block.until > facts.now) {
+        return Cause::Shared(block);
+    }
+    if let Some(block) = strongest(facts.blocks) {
+        return match &block.target {
+            Target::Pair(_, network) => Cause::BlockedIn(network, block.until),
+            Target::Network(network) => Cause::NetworkBlocked(network, block.until),
+            Target::Name(_) => Cause::NameBlocked(block.until),
+        };
+    }
+    if matches!(row.credential.stored, Stored::Sealed(_)) {
+        return Cause::Unhashed;
+    }
+    facts.logins.first().map_or(Cause::None, Cause::Tried)
 }
 
 /// A block of the name applies to more visitors than one of the name in one network.
@@ -89,18 +149,13 @@ fn strongest(blocks: &[Block]) -> Option<&Block> {
     blocks.iter().find(is_of_name).or_else(|| blocks.iter().max_by_key(|block| block.until))
 }
 
-fn last_event(logins: &[StoredLogin]) -> Option<(LoginEvent, String, &str)> {
-    let record = &logins.first()?.record;
-    Some((record.event, format_utc(record.at), &record.network))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::{LoginName, Network};
+    use crate::block::LoginName;
     use crate::identity::{Key, MemberId, SiteId, Username};
-    use crate::login_record::{LoginRecord, LoginWay};
-    use crate::member::{Credential, Former, Reason};
+    use crate::login_record::LoginWay;
+    use crate::member::{Credential, Member};
     use crate::password::{Hash, Seal};
     use crate::shared_use::SharingReason;
 
@@ -244,6 +299,42 @@ mod tests {
                 now: NOON + 120,
             };
             assert_eq!(explain(&facts), sentence);
+        }
+    }
+
+    #[test]
+    fn a_page_says_it_in_whole_sentences_with_its_own_times() {
+        let home = Network::parse("198.51.100.7").unwrap();
+        let gone = |reason| Standing::Former(Former::new(hashed(), reason, NOON));
+        let of_network = block(Target::Network(home));
+        let of_pair = block(Target::Pair(LoginName::new("bob"), home));
+        for (standing, blocks, sentence) in [
+            (Standing::Unknown, vec![], "They were never a member of this site."),
+            (gone(Reason::Deleted), vec![], "They were deleted on T+0 and cannot log in."),
+            (gone(Reason::Expired), vec![], "They expired on T+0 and cannot log in."),
+            (Standing::Lapsed(hashed()), vec![], "They expired on T+0 and cannot log in."),
+            (Standing::Here(hashed()), vec![], "They may log in."),
+            (
+                Standing::Here(hashed()),
+                of_network.clone(),
+                "They cannot log in from 198.51.100.7 until T+900, because too many wrong \
+                 passwords came from that network; from elsewhere they can.",
+            ),
+            (
+                Standing::Here(hashed()),
+                [of_network, of_pair].concat(),
+                "They are blocked until T+900 from 198.51.100.7, because of wrong passwords, and \
+                 may log in from elsewhere.",
+            ),
+        ] {
+            let facts = MemberFacts {
+                standing: &standing,
+                logins: &[],
+                blocks: &blocks,
+                sharing: None,
+                now: NOON + 120,
+            };
+            assert_eq!(explain_whole(&facts, &|at| format!("T+{}", at - NOON)), sentence);
         }
     }
 }

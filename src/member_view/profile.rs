@@ -3,7 +3,7 @@
 use crate::action::Standing;
 use crate::block::{Block, LoginName};
 use crate::identity::{Key, Username};
-use crate::login::explanation::{MemberFacts, explain};
+use crate::login::explanation::{MemberFacts, explain_whole};
 use crate::login_record::StoredLogin;
 use crate::member::Member;
 use crate::shared_use::{MemberNetwork, SharingBlock};
@@ -98,16 +98,17 @@ impl Profile {
         !self.blocks.is_empty() || !self.network_blocks.is_empty() || self.sharing_block().is_some()
     }
 
-    /// The sentence whether they get in now, and if not, why; without its subject.
-    pub fn explanation(&self) -> String {
-        let blocks: &[Block] = if self.is_here() { &self.blocks } else { &[] };
-        explain(&MemberFacts {
+    /// The sentence whether they get in now, and if not, why. `time` writes an instant.
+    pub fn explanation(&self, time: &dyn Fn(i64) -> String) -> String {
+        let blocks = if self.is_here() { self.all_blocks() } else { Vec::new() };
+        let facts = MemberFacts {
             standing: &self.standing,
             logins: &self.logins,
-            blocks,
+            blocks: &blocks,
             sharing: self.sharing,
             now: self.now,
-        })
+        };
+        explain_whole(&facts, time)
     }
 }
 

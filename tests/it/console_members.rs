@@ -184,7 +184,7 @@ fn a_member_s_page_says_why_they_do_not_get_in_and_tells_their_history() {
         assert_eq!((basic("secret"), basic("wrong")), (200, 401));
         let page = || eve.page("/members/1/71");
         eventually("the logins are recorded", || page().contains("wrong password"));
-        let why = "<strong>May log in; a wrong password was tried at 2026-06-15T12:00:00Z from \
+        let why = "<strong>They may log in; a wrong password was tried at 2026-06-15 14:00:00 from \
                    127.0.0.1.</strong>";
         assert!(page().contains(why), "{}", page());
         let mut history = rows(&page());
@@ -201,10 +201,19 @@ fn a_member_s_page_says_why_they_do_not_get_in_and_tells_their_history() {
             ]
         );
         for (address, texts) in [
-            ("1/73", &["Deleted at 2026-06-15T12:00:00Z, may not log in.", "Restore"][..]),
-            ("1/72", &["May log in.", "2026-07-03 00:00:00", "New expiry"]),
-            ("1/99", &["Was never a member.", "Nothing is stored about this memberid"]),
-            ("9/71", &["Was never a member.", "the siteid is another one"]),
+            (
+                "1/73",
+                &["They were deleted on 2026-06-15 14:00:00 and cannot log in.", "Restore"][..],
+            ),
+            ("1/72", &["They may log in.", "2026-07-03 00:00:00", "New expiry"]),
+            (
+                "1/99",
+                &[
+                    "They were never a member of this site.",
+                    "Nothing is stored about this memberid",
+                ],
+            ),
+            ("9/71", &["They were never a member of this site.", "the siteid is another one"]),
         ] {
             let page = eve.page(&format!("/members/{address}"));
             texts.iter().for_each(|text| assert!(page.contains(text), "{text}: {page}"));
@@ -213,7 +222,7 @@ fn a_member_s_page_says_why_they_do_not_get_in_and_tells_their_history() {
         // A session lasts half a day.
         let eve = Browser(app.log_in_operator("eve"));
         let page = eve.page("/members/1/72");
-        assert!(page.contains("Expired at 2026-07-02T22:00:00Z, may not log in."), "{page}");
+        assert!(page.contains("They expired on 2026-07-03 00:00:00 and cannot log in."), "{page}");
         for address in ["/members/x/71", "/members/1/0", "/members/1/9223372036854775808"] {
             assert_eq!(eve.get(address).status, 404, "{address}");
         }
@@ -321,6 +330,56 @@ fn the_blocks_of_a_member_are_lifted_and_that_is_journalled() {
     });
 }
 
+/// Regression: any `done` in the address showed the operator's last change as if it were new.
+#[test]
+fn the_message_of_a_change_is_shown_by_its_number_to_its_operator_alone() {
+    on_every_engine(|app| {
+        let (eve, adam) =
+            (Browser::of(app, "eve", Role::Support), Browser::of(app, "adam", Role::Admin));
+        let sent = eve.send("/members/1/71/logout", &[]);
+        let place = sent.header("location").unwrap();
+        let id = app.rows("SELECT MAX(id) FROM journal").remove(0);
+        assert_eq!(place, format!("/members/1/71?record={id}&done=logout"));
+        let done = "Done: member 71 \"bob\" logged out of site 1.";
+        assert_eq!(message(&eve.page(place)), done);
+        let silent = |browser: &Browser, path: &str| {
+            let page = browser.page(path);
+            assert!(!page.contains("<p class=\"message"), "{path}: {page}");
+        };
+        silent(&adam, place);
+        silent(&eve, "/members/1/71?done=logout");
+        silent(&eve, &format!("/members/1/72?record={id}&done=logout"));
+        for other in ["0", "-1", "x", "1", "9223372036854775807"] {
+            silent(&eve, &format!("/members/1/71?record={other}&done=logout"));
+        }
+    });
+}
+
+/// Regression: the page had the tag "member, blocked", and said that they may log in.
+#[test]
+fn a_member_in_a_blocked_network_is_told_from_where_they_cannot_log_in() {
+    for engine in ENGINES {
+        let flags = [&FLAGS[..], &["--login-limit-network", "2"]].concat();
+        let Some(app) = App::start_on_engine(engine, &flags) else { continue };
+        filled(&app);
+        app.harden();
+        let eve = Browser::of(&app, "eve", Role::Support);
+        let basic = |name: &str, password: &str| {
+            let request = Request::get("/auth?site=1").basic(name, password);
+            app.send(request.from("198.51.100.7")).status
+        };
+        assert_eq!([basic("x1", "wrong"), basic("x2", "wrong")], [401, 401]);
+        assert_eq!(basic("bob", "secret"), 403);
+        app.look_at_blocks();
+        let page = || eve.page("/members/1/71");
+        eventually("the refused login is recorded", || page().contains("member, blocked"));
+        let why = "<strong>They cannot log in from 198.51.100.7 until 2026-06-15 14:15:00, because \
+                   too many wrong passwords came from that network; from elsewhere they \
+                   can.</strong>";
+        assert!(page().contains(why), "{}", page());
+    }
+}
+
 /// A page may be old when its button is pressed, or its form may be sent twice.
 #[test]
 fn a_form_that_comes_late_or_twice_changes_nothing_more() {
@@ -338,9 +397,12 @@ fn a_form_that_comes_late_or_twice_changes_nothing_more() {
         let new = [("password", "correct horse"), ("again", "correct horse")];
         assert_eq!(late(&eve, set, &new), left);
         assert_eq!(late(&eve, end, &[("when", "never")]), left);
-        let nothing = "Done: member 71 is not a member of site 1 now, nothing to remove.";
+        let nothing = "Nothing to do: member 71 is not a member of site 1 now, nothing to remove.";
         assert_eq!(late(&adam, gone, &[]), nothing);
         assert_eq!(late(&adam, gone, &[]), nothing, "sent twice");
+
+        let unblocked = "Nothing to do: member 71 of site 1 is not blocked, nothing was lifted.";
+        assert_eq!(late(&eve, "/members/1/71/lift", &[]), unblocked);
 
         let restore = "/members/1/71/restore";
         let as_bob = [("username", "bob")];
@@ -402,10 +464,15 @@ fn a_form_that_is_not_right_is_shown_again_with_what_is_expected_and_without_the
         ("/members/1/71/remove", 409),
         ("/members/1/72/restore", 409),
         ("/members/1/99/restore", 409),
-        ("/members/1/71/other", 404),
         ("/members/x/71/remove", 404),
     ] {
         assert_eq!(eve.get(path).status, status, "{path}");
+    }
+    for other in [eve.get("/members/1/71/other"), eve.0.post("/members/1/71/other", "")] {
+        assert_eq!(other.status, 404);
+        let page = other.body.replace("&#x2f;", "/");
+        assert!(page.contains("<p>There is no such change. Go back to the member.</p>"), "{page}");
+        assert!(page.contains("<a href=\"/members/1/71\">Back to the member</a>"), "{page}");
     }
 }
 

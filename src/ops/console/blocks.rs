@@ -9,6 +9,7 @@ use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::page::{Confirmation, Message, Page, Pages, times};
+use super::row::is_nothing;
 use super::times::Times;
 use crate::block::{Block, BlockKind, LoginName, Network, Target};
 use crate::chain::chain;
@@ -66,7 +67,9 @@ pub async fn list(
         Some("lifted") => {
             Some(Message::good("The block is lifted. The service notices it within a second."))
         }
-        Some("gone") => Some(Message::good("There was no such block any more.")),
+        Some("gone") => {
+            Some(Message::neutral("Nothing to do: there is no such block, or it has ended."))
+        }
         _ => None,
     };
     let (now, times, is_first) = (state.shared().clock.now(), times(&request), after.is_none());
@@ -277,6 +280,7 @@ fn block_of(read: &dyn Read, target: &Target, now: i64) -> Result<Option<Block>,
 
 fn answered(answer: &Answer, request: &HttpRequest, signed: &Signed) -> HttpResponse {
     match answer {
+        Answer::Reply(reply) if is_nothing(reply) => done("gone"),
         Answer::Reply(_) => done("lifted"),
         Answer::Unavailable | Answer::OutcomeUnknown => Page::problem(
             StatusCode::SERVICE_UNAVAILABLE,

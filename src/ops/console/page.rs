@@ -8,9 +8,9 @@
 //! Page::new("members.html", "Members").with(context! { rows }).respond(&request, &signed)
 //! ```
 //!
-//! A template begins with `{% extends "layout.html" %}` and fills the block `main`; the layout has
-//! the menu, the heading `<h1>`, the messages and the name of the time zone. `head` is for a script
-//! of the page's own ([`Page::with_script`]). The engine has no filters and no macros. A value that
+//! A template begins with `{% extends "layout.html" %}` and fills the block `content`; the layout
+//! has the menu, the heading `<h1>`, the messages and the name of the time zone. `head` is for a
+//! script of the page's own ([`Page::with_script`]). The engine has no filters and no macros. A value that
 //! is printed must be in the context; `{% if %}` also takes one that is not. All texts are escaped;
 //! show a value of a stranger by [`crate::unicode::Visible`]. Times come from [`Times`] as values.
 //!
@@ -64,7 +64,7 @@ const STYLE: &str = include_str!("style.css");
 /// A message at the top of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// `good` or `bad`.
+    /// `good`, `note` or `bad`.
     kind: &'static str,
     text: String,
 }
@@ -73,6 +73,11 @@ impl Message {
     /// Something was done.
     pub fn good(text: impl Into<String>) -> Self {
         Self { kind: "good", text: text.into() }
+    }
+
+    /// There was nothing to do.
+    pub fn neutral(text: impl Into<String>) -> Self {
+        Self { kind: "note", text: text.into() }
     }
 
     /// Something was not done, or is wrong.

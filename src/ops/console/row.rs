@@ -6,7 +6,16 @@ use super::times::Times;
 use crate::action::{Change, Standing};
 use crate::member::{Former, Member};
 use crate::password::Stored;
+use crate::reply::Reply;
 use crate::unicode::Visible;
+
+/// The ends of replies that say that nothing was changed. A name is never at the end.
+const NOTHING: [&str; 2] = [", nothing to remove", ", nothing was lifted"];
+
+/// Whether a reply says that there was nothing to do.
+pub fn is_nothing(reply: &Reply) -> bool {
+    NOTHING.iter().any(|end| reply.sentence().ends_with(end))
+}
 
 /// A column, before and after.
 #[derive(Clone, Debug, PartialEq, Eq)]

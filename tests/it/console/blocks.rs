@@ -55,7 +55,10 @@ fn a_block_is_listed_and_lifted_after_a_question_and_the_journal_says_by_whom() 
         says(&page(anna.get("/postbacks?source=operator")), "operator anna");
         let again = anna.post("/blocks/lift", form);
         assert_eq!(again.header("location"), Some("/blocks?done=gone"));
-        says(&page(anna.get("/blocks?done=gone")), "There was no such block any more.");
+        says(
+            &page(anna.get("/blocks?done=gone")),
+            "Nothing to do: there is no such block, or it has ended.",
+        );
     });
 }
 
@@ -78,6 +81,9 @@ fn a_member_who_is_blocked_for_sharing_is_let_in_again() {
         says(&list(), "No member is blocked because of sharing.");
         let record = app.rows("SELECT operator, reply FROM journal ORDER BY id DESC LIMIT 1");
         assert_eq!(record, ["anna|OK|lifted for member 71 of site 1: the block for sharing"]);
+        let again = anna.post("/blocks/sharing", "site=1&member=71");
+        assert_eq!(again.header("location"), Some("/blocks?done=gone"), "nothing is lifted");
+        assert!(!list().contains("aria-label=\"Pages of the list\""), "no empty landmark");
     });
 }
 

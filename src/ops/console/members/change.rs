@@ -21,8 +21,12 @@ use crate::ops::form::Form;
 use crate::ops::session::{Session, Signed};
 use crate::password::{PASSWORD_EXPECTED, Password};
 use crate::reply::Word;
+use crate::store::{Fault, Read, StoredRecord};
 use crate::unicode::Visible;
 use crate::writer::Answer;
+
+/// Records of a member among which that of a change is searched. Others may have come meanwhile.
+const RECORDS_SEARCHED: u32 = 20;
 
 /// What can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,9 +160,8 @@ pub async fn confirm(
     Session(signed): Session,
     state: Data<ThreadState>,
 ) -> HttpResponse {
-    let (Some(key), Some(kind)) = (key(&path.0, &path.1), Kind::parse(&path.2)) else {
-        return no_such_address(&request, &signed);
-    };
+    let Some(key) = key(&path.0, &path.1) else { return no_such_address(&request, &signed) };
+    let Some(kind) = Kind::parse(&path.2) else { return no_such_change(key, &request, &signed) };
     let profile = match profile(&state, key).await {
         Ok(profile) => profile,
         Err(error) => return unreadable(&*error, &request, &signed),
@@ -169,6 +172,15 @@ pub async fn confirm(
             question(kind, &profile, &Typed::default(), &times(&request)).respond(&request, &signed)
         }
     }
+}
+
+fn no_such_change(key: Key, request: &HttpRequest, signed: &Signed) -> HttpResponse {
+    let sentence = "There is no such change. Go back to the member.";
+    let context = context! { sentence, back => address(key) };
+    Page::new("member_problem.html", "No such page")
+        .status(StatusCode::NOT_FOUND)
+        .with(context)
+        .respond(request, signed)
 }
 
 async fn profile(state: &ThreadState, key: Key) -> Result<Profile, Box<dyn std::error::Error>> {
@@ -280,9 +292,8 @@ pub async fn apply(
     state: Data<ThreadState>,
 ) -> HttpResponse {
     let signed = form.signed.clone();
-    let (Some(key), Some(kind)) = (key(&path.0, &path.1), Kind::parse(&path.2)) else {
-        return no_such_address(&request, &signed);
-    };
+    let Some(key) = key(&path.0, &path.1) else { return no_such_address(&request, &signed) };
+    let Some(kind) = Kind::parse(&path.2) else { return no_such_change(key, &request, &signed) };
     let _in_flight = state.begin_request();
     let answer = if kind == Kind::Lift {
         let profile = match profile(&state, key).await {
@@ -340,7 +351,13 @@ async fn answered(
             let bad = BadForm { why, typed };
             return again(kind, key, bad, request, state, &form.signed).await;
         }
-        Answer::Reply(_) => return see_member(key, kind),
+        Answer::Reply(reply) => {
+            let by = form.signed.operator.as_str().to_owned();
+            let line = reply.as_str().to_owned();
+            let record = state.reads().read(move |read| record_of(read, key, &by, &line)).await;
+            // The change is made, whether its record can be read now or not.
+            return see_member(key, kind, record.unwrap_or_default());
+        }
         Answer::Unavailable => {
             "The database cannot be written now, or too much waits. Nothing was changed. Try again \
              in a moment; the log of the service says why."
@@ -357,11 +374,22 @@ async fn answered(
         .respond(request, &form.signed)
 }
 
+/// The number of the newest record of this operator with this reply.
+fn record_of(read: &dyn Read, key: Key, operator: &str, reply: &str) -> Result<Option<i64>, Fault> {
+    let records = read.last_records(key, i64::MAX, RECORDS_SEARCHED)?;
+    let is_it = |record: &&StoredRecord| {
+        record.operator.as_deref() == Some(operator) && record.reply == reply
+    };
+    Ok(records.iter().flatten().find(is_it).map(|record| record.id))
+}
+
 /// Back to the member's page, which tells what was answered.
-fn see_member(key: Key, kind: Kind) -> HttpResponse {
+fn see_member(key: Key, kind: Kind, record: Option<i64>) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::SEE_OTHER);
+    let record = record.map(|id| format!("record={id}&")).unwrap_or_default();
+    let place = format!("{}?{record}done={}", address(key), kind.word());
     // Digits and a known word.
-    if let Ok(place) = HeaderValue::from_str(&format!("{}?done={}", address(key), kind.word())) {
+    if let Ok(place) = HeaderValue::from_str(&place) {
         response.headers_mut().insert(LOCATION, place);
     }
     response

@@ -10,14 +10,15 @@ use crate::fields::Fields;
 use crate::http::state::ThreadState;
 use crate::identity::Key;
 use crate::member_view::profile::Profile;
-use crate::member_view::timeline::{Cursor, Entry, Page as Entries, page as read_entries};
+use crate::member_view::timeline::{Cursor, Page as Entries, page as read_entries};
 use crate::ops::console::page::{Message, Page, Pages, times};
 use crate::ops::console::row::form;
+use crate::ops::console::row::is_nothing;
 use crate::ops::console::times::Times;
 use crate::ops::session::Session;
 use crate::reply::{Reply, Word};
 use crate::shared_use::MemberNetwork;
-use crate::store::{Fault, Read};
+use crate::store::{Fault, Read, StoredRecord};
 use crate::unicode::Visible;
 
 /// The networks that are shown.
@@ -27,14 +28,28 @@ const NETWORKS_MAX: usize = 10;
 struct Shown {
     profile: Profile,
     entries: Entries,
+    /// The record that the address names.
+    done: Option<StoredRecord>,
 }
 
 impl Shown {
-    fn read(read: &dyn Read, key: Key, after: Cursor, now: i64) -> Result<Self, Fault> {
+    fn read(
+        read: &dyn Read,
+        key: Key,
+        after: Cursor,
+        done: Option<i64>,
+        now: i64,
+    ) -> Result<Self, Fault> {
         let profile = Profile::read(read, key, now)?;
         let blocks = profile.all_blocks();
         let entries = read_entries(read, key, after, &blocks, profile.sharing.as_ref())?;
-        Ok(Self { profile, entries })
+        let wanted = done;
+        let done = match wanted {
+            Some(id) => read.last_records(key, id.saturating_add(1), 1)?.pop(),
+            None => None,
+        };
+        let done = done.and_then(Result::ok).filter(|record| Some(record.id) == wanted);
+        Ok(Self { profile, entries, done })
     }
 }
 
@@ -49,33 +64,34 @@ pub async fn member(
     let query = Fields::from_urlencoded(request.query_string().as_bytes());
     // Another text begins at the newest entry.
     let after = query.get("before").and_then(Cursor::parse).unwrap_or(Cursor::NEWEST);
+    let done = query.get("record").and_then(|id| id.parse().ok()).filter(|&id: &i64| id > 0);
     let (now, times) = (state.shared().clock.now(), times(&request));
-    match state.reads().read(move |read| Shown::read(read, key, after, now)).await {
+    match state.reads().read(move |read| Shown::read(read, key, after, done, now)).await {
         Ok(shown) => {
             let done =
-                query.get("done").and_then(|_| last_change(&shown, signed.operator.as_str()));
+                shown.done.as_ref().and_then(|record| told(record, signed.operator.as_str()));
             page(&shown, after, &times).message(done).respond(&request, &signed)
         }
         Err(error) => unreadable(&error, &request, &signed),
     }
 }
 
-/// What was answered to the last change of this operator. It is read from the journal, so that no
-/// address can make the page say something.
-fn last_change(shown: &Shown, operator: &str) -> Option<Message> {
-    let record = shown.entries.entries.iter().find_map(|entry| match entry {
-        Entry::Record(record) if record.operator.as_deref() == Some(operator) => Some(record),
-        _ => None,
-    })?;
+/// What was answered to a change of this operator. It is read from the journal, so that no address
+/// can make the page say something.
+fn told(record: &StoredRecord, operator: &str) -> Option<Message> {
+    if record.operator.as_deref() != Some(operator) {
+        return None;
+    }
     let reply = Reply::from_line(&record.reply)?;
     let sentence = format!("{}.", reply.sentence());
     Some(match reply.word() {
+        Word::Ok if is_nothing(&reply) => Message::neutral(format!("Nothing to do: {sentence}")),
         Word::Ok => Message::good(format!("Done: {sentence}")),
         Word::NotOk | Word::Error => Message::bad(format!("Not done: {sentence}")),
     })
 }
 
-fn page(Shown { profile, entries }: &Shown, after: Cursor, times: &Times) -> Page {
+fn page(Shown { profile, entries, .. }: &Shown, after: Cursor, times: &Times) -> Page {
     let Key { site, member } = profile.key;
     let title = match profile.username() {
         Some(name) => format!("{} – member {member} of site {site}", Visible(name.as_str())),
@@ -94,7 +110,7 @@ fn page(Shown { profile, entries }: &Shown, after: Cursor, times: &Times) -> Pag
         site => site.to_string(),
         member => member.to_string(),
         state => state_of(profile, times),
-        explanation => sentence(&profile.explanation()),
+        explanation => profile.explanation(&|at| times.text(at)),
         notes => notes(profile, is_nothing && after == Cursor::NEWEST),
         facts => facts(profile, times),
         networks => networks(&profile.networks, times),
@@ -102,13 +118,6 @@ fn page(Shown { profile, entries }: &Shown, after: Cursor, times: &Times) -> Pag
         rows,
         pages => pages.value(),
     })
-}
-
-/// With a capital letter and a full stop.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
 
 fn state_of(profile: &Profile, times: &Times) -> Value {
