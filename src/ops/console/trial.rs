@@ -6,6 +6,7 @@ use super::row::{RowChange, compare};
 use super::times::Times;
 use crate::action::{Rules, Standing};
 use crate::apply::Postback;
+use crate::fields::{Fields, MASK};
 use crate::replay::{BadRecord, DryRun, JournalLine};
 use crate::reply::{Reply, Word};
 use crate::store::{Fault, Read, StoredRecord};
@@ -89,17 +90,45 @@ pub fn class_of(word: Word) -> &'static str {
     }
 }
 
+/// Parameters whose value a record does not have.
+const PASSWORDS: [&str; 4] = ["password", "cryptpass", "new_password", "new_cryptpass"];
+/// Why such a record cannot be decided again.
+const NO_PASSWORD: &str = "The record has no password, because the postback was refused. Ask NATS \
+                           to send it again.";
+
+/// Whether it records a command of an operator that was no postback.
+pub fn is_command(record: &StoredRecord) -> bool {
+    record.source == "operator" && record.action.is_none()
+}
+
 /// The postback of a record.
 ///
 /// # Errors
 ///
 /// Why the record cannot be replayed.
 pub fn postback_of(record: &StoredRecord) -> Result<Postback, String> {
-    if record.source == "operator" && record.action.is_none() {
+    if is_command(record) {
         return Err("It records a command of an operator, and no postback.".into());
     }
     let line = JournalLine::write(record).map_err(|error| error.to_string())?;
     let line = JournalLine::parse(&line, 0)
         .map_err(|bad: BadRecord| format!("The record cannot be replayed: {bad}"))?;
-    Ok(line.postback().0)
+    postback_of_line(&line).map_err(str::to_owned)
+}
+
+/// The postback of a line of `journal --json`.
+///
+/// # Errors
+///
+/// If it was refused, and would be decided by a password that the record does not have: the mask in
+/// its place is no password.
+pub fn postback_of_line(line: &JournalLine) -> Result<Postback, &'static str> {
+    let (postback, put) = line.postback();
+    let Err(refusal) = &postback.action else { return Ok(postback) };
+    let fields = Fields::from_urlencoded(postback.received.fields.as_bytes());
+    let is_masked = |name: &str| fields.get(name).is_some_and(|value| value.starts_with(MASK));
+    let is_unknown = put.credential.is_none()
+        && PASSWORDS.contains(&refusal.parameter)
+        && PASSWORDS.into_iter().any(is_masked);
+    if is_unknown { Err(NO_PASSWORD) } else { Ok(postback) }
 }

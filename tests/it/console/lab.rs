@@ -145,6 +145,36 @@ fn a_record_of_the_journal_is_decided_again() {
 }
 
 #[test]
+fn a_refused_record_of_the_journal_has_no_password_to_decide_with() {
+    let app = App::start_with(&OPS);
+    let anna = app.console("anna", Role::Support);
+    let record = [
+        r#"{"id":5,"at":1781524800,"source":"nats","action":"ADD","siteid":1,"memberid":71,"#,
+        r#""username":"bob","fields":"action=ADD&siteid=1&memberid=71&username=bob&password=***","#,
+        r#""reply":"ERROR|username \"bob\" is held"}"#,
+    ]
+    .concat();
+    let body = page(paste(&anna, &record));
+    says(
+        &body,
+        "The record has no password, because the postback was refused. Ask NATS to send it again.",
+    );
+    says(&body, "password *** not used the record does not have its value");
+    assert!(!body.contains("The reply would be"), "{body}");
+}
+
+#[test]
+fn two_hundred_fields_are_explained_and_the_others_counted() {
+    let app = App::start_with(&OPS);
+    let anna = app.console("anna", Role::Support);
+    let body = format!("{}action=DELETE&siteid=1&memberid=71", "email=x&".repeat(5_000));
+    let body = page(paste(&anna, &body));
+    says(&body, "These are the first 200 fields. 4803 more are read, and not shown here.");
+    assert_eq!(body.matches("<tr><th scope=\"row\">").count(), 200);
+    says(&body, "The reply would be: OK member 71 is not a member of site 1 now");
+}
+
+#[test]
 fn what_is_no_postback_is_refused_and_hostile_text_stays_text() {
     let app = App::start_with(&OPS);
     let anna = app.console("anna", Role::Support);

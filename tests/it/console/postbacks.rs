@@ -92,6 +92,7 @@ fn each_filter_selects_and_is_kept_on_the_page() {
             ("from=2026-06-15+13:00:00", &all[..4]),
             ("until=2026-06-15+13:00:00", &all[4..]),
             ("from=2026-06-15+13:00:00&until=2026-06-15+18:00:00", &all[2..4]),
+            ("from=2026-06-15+13:00&until=2026-06-15+18:00", &all[2..4]),
             ("from=2026-06-16", &[]),
             ("until=2026-06-14", &[]),
         ] {
@@ -109,24 +110,28 @@ fn a_filter_that_cannot_be_used_is_named_and_nothing_is_searched() {
     let app = App::start_with(&OPS);
     let anna = app.console("anna", Role::Support);
     for (query, says_so) in [
-        ("site=one", "site: expected a number from 1 to 9223372036854775807, found \"one\""),
-        ("memberid=0", "memberid: expected a number from 1 to 9223372036854775807, found \"0\""),
+        ("site=one", "Site: expected a number from 1 to 9223372036854775807, found \"one\""),
+        ("memberid=0", "Memberid: expected a number from 1 to 9223372036854775807, found \"0\""),
         (
             "action=JOIN",
-            "action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or \
+            "Action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or \
              ACTIVATE, found \"JOIN\"",
         ),
-        ("reply=YES", "reply: expected OK, NOTOK or ERROR, found \"YES\""),
-        ("source=me", "source: expected nats, operator or replay, found \"me\""),
+        ("reply=YES", "Reply: expected OK, NOTOK or ERROR, found \"YES\""),
+        ("source=me", "Source: expected nats, operator or replay, found \"me\""),
         (
             "from=today",
-            "from: expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 digits, \
-             found \"today\"",
+            "From: expected YYYY-MM-DD, YYYY-MM-DD hh:mm, with :ss or not, or unix seconds of 9 to \
+             11 digits, found \"today\"",
         ),
-        ("before=-5", "before: expected the number of a record, found \"-5\""),
+        (
+            "before=-5",
+            "Number of the record before which the page begins: expected the number of a record, \
+             found \"-5\"",
+        ),
         (
             "site=%3Cb%3E%E2%80%AE",
-            "site: expected a number from 1 to 9223372036854775807, found \"&lt;b&gt;\\u{202e}\"",
+            "Site: expected a number from 1 to 9223372036854775807, found \"&lt;b&gt;\\u{202e}\"",
         ),
     ] {
         let response = anna.get(&format!("/postbacks?{query}"));
@@ -173,6 +178,8 @@ fn a_record_is_shown_whole_without_what_the_journal_hides() {
         );
         let id = app.rows("SELECT id FROM journal")[0].clone();
         let body = page(anna.get(&format!("/postbacks/{id}")));
+        says(&body, "Passwords and other secrets are never stored with their value.");
+        assert!(body.contains(&format!("<h1>Record {id}</h1>")), "{body}");
         for text in [
             "OK member 71 \"bob\" added to site 1",
             "Time 2026-06-15 14:00:00",
@@ -252,6 +259,41 @@ fn a_record_is_replayed_as_a_dry_run_by_an_admin_alone() {
         let shown = page(bert.get(&format!("/postbacks/{}", ids[0])));
         assert!(!shown.contains("dry-run"), "{shown}");
     });
+}
+
+/// Regression: the mask in place of the password was decided as a password of three bytes.
+#[test]
+fn a_refused_record_has_no_password_and_is_not_decided_by_its_mask() {
+    on_every_engine(&[], |app, anna| {
+        add(app, 71, "bob");
+        assert!(add(app, 72, "BOB").starts_with("ERROR|"));
+        app.post("action=ADD&siteid=1&memberid=73&username=eve&password=");
+        app.post("action=DELETE&siteid=0&memberid=71&password=secret");
+        let ids = app.rows("SELECT id FROM journal ORDER BY id");
+        let tried = |id: &str| page(anna.get(&format!("/postbacks/{id}?dry-run=1")));
+        says(
+            &tried(&ids[1]),
+            "The record has no password, because the postback was refused. Ask NATS to send it \
+             again.",
+        );
+        assert!(!tried(&ids[1]).contains("3 bytes"));
+        says(&tried(&ids[2]), "The reply would be: ERROR password: expected 1 to 1024 bytes, or");
+        says(&tried(&ids[3]), "The reply would be: ERROR siteid: expected a number");
+        says(&tried(&ids[0]), "The row would stay as it is.");
+    });
+}
+
+#[test]
+fn a_record_of_a_command_has_no_button_for_a_dry_run() {
+    let app = App::start_with(&OPS);
+    let anna = app.console("anna", Role::Admin);
+    add(&app, 71, "bob");
+    anna.post("/members/1/71/lift", "");
+    let ids = app.rows("SELECT id FROM journal ORDER BY id");
+    let shown = |id: &str| page(anna.get(&format!("/postbacks/{id}")));
+    assert!(shown(&ids[0]).contains("dry-run") && !shown(&ids[1]).contains("dry-run"));
+    let tried = page(anna.get(&format!("/postbacks/{}?dry-run=1", ids[1])));
+    says(&tried, "It records a command of an operator, and no postback.");
 }
 
 #[test]

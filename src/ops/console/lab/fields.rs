@@ -1,5 +1,7 @@
 //! How each field of a postback is read, for people.
 
+use std::collections::HashMap;
+
 use minijinja::{Value, context};
 
 use super::meaning::meaning;
@@ -7,6 +9,9 @@ use crate::action::Parsed;
 use crate::fields::{Fields, MASK};
 use crate::reply::{Found, Refusal};
 use crate::unicode::Visible;
+
+/// The most fields that are explained.
+pub const SHOWN_MAX: usize = 200;
 
 /// A field, and how it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,11 +48,14 @@ impl Verdict {
     }
 }
 
-/// Explains all fields. `parsed` is what the action made of them.
+/// Explains the first [`SHOWN_MAX`] fields. `parsed` is what the action made of them.
 pub fn explain(fields: &Fields<'_>, parsed: &Parsed) -> Vec<FieldRead> {
     let all: Vec<(&str, &str)> = fields.all().collect();
+    // A later one replaces the number of an earlier one.
+    let last: HashMap<&str, usize> =
+        all.iter().enumerate().map(|(index, &(name, _))| (name, index)).collect();
     let explained = |(index, &(name, value)): (usize, &(&str, &str))| {
-        let is_last = !all[index + 1..].iter().any(|(later, _)| *later == name);
+        let is_last = last.get(name) == Some(&index);
         let (shown_name, shown_value) = shown(name, value);
         FieldRead {
             name: shown_name,
@@ -55,7 +63,7 @@ pub fn explain(fields: &Fields<'_>, parsed: &Parsed) -> Vec<FieldRead> {
             verdict: verdict(name, value, is_last, parsed),
         }
     };
-    let mut read: Vec<FieldRead> = all.iter().enumerate().map(explained).collect();
+    let mut read: Vec<FieldRead> = all.iter().enumerate().take(SHOWN_MAX).map(explained).collect();
     // A parameter that is missing has no field of its own.
     if let Err(refusal) = &parsed.action
         && !all.iter().any(|(name, _)| *name == refusal.parameter)
@@ -67,6 +75,15 @@ pub fn explain(fields: &Fields<'_>, parsed: &Parsed) -> Vec<FieldRead> {
         });
     }
     read
+}
+
+/// Says of the fields that a record hides that their values are not known, instead of refusing the
+/// mask.
+pub fn forget_refusals(read: &mut [FieldRead]) {
+    let refused = read.iter_mut().filter(|one| matches!(one.verdict, Verdict::Refused(_)));
+    for one in refused.filter(|one| one.value.starts_with(MASK)) {
+        one.verdict = Verdict::Unused("the record does not have its value".into());
+    }
 }
 
 /// Name and value as far as the journal shows them.

@@ -11,8 +11,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use minijinja::{Value, context};
 
 use super::page::{Message, Page, times};
-use super::trial::Trial;
-use crate::action::{Action, FieldsSource, Parsed, Rules};
+use super::trial::{Trial, postback_of_line, problem};
+use crate::action::{Action, FieldsSource, Rules};
 use crate::apply::Postback;
 use crate::chain::chain;
 use crate::fields::Fields;
@@ -21,6 +21,7 @@ use crate::journal::Origin;
 use crate::ops::form::Form;
 use crate::ops::session::Session;
 use crate::ops::signed::Signed;
+use fields::{FieldRead, explain};
 use layout::{Content, Pasted};
 
 const HEADING: &str = "What would happen now";
@@ -38,15 +39,23 @@ pub async fn run(request: HttpRequest, form: Form, state: Data<ThreadState>) -> 
         Err(why) => return refused(&chain(&why), &request, signed),
     };
     let rules = state.shared().live.load().rules.clone();
-    let Read { postback, fields } = Read::of(&pasted, &rules);
+    let Read { postback, fields, more_fields } = Read::of(&pasted, &rules);
+    let layout = pasted.layout.in_words();
+    let context = context! { layout, fields, more_fields, fields_max => fields::SHOWN_MAX };
+    let postback = match postback {
+        Ok(postback) => postback,
+        Err(why) => {
+            let trial = problem(HEADING, why);
+            return page(context! { trial, ..context }).respond(&request, signed);
+        }
+    };
     let (now, times) = (state.shared().clock.now(), times(&request));
     let tried =
         state.reads().read(move |read| Trial::run(read, &rules, &postback, now, &times)).await;
     match tried {
         Ok(trial) => {
-            let layout = pasted.layout.in_words();
-            page(context! { layout, fields, trial => trial.value(HEADING) })
-                .respond(&request, signed)
+            let trial = trial.value(HEADING);
+            page(context! { trial, ..context }).respond(&request, signed)
         }
         Err(error) => {
             log::warn!("the console cannot read the database: {}", chain(&error));
@@ -68,33 +77,45 @@ fn refused(why: &str, request: &HttpRequest, signed: &Signed) -> HttpResponse {
 
 /// A pasted postback, read as the service reads one.
 struct Read {
-    postback: Postback,
-    /// The explanation of its fields, for a template.
+    /// Or why it cannot be decided.
+    postback: Result<Postback, &'static str>,
+    /// The explanation of its first fields, for a template.
     fields: Value,
+    /// How many fields are not explained.
+    more_fields: usize,
 }
 
 impl Read {
     fn of(pasted: &Pasted, rules: &Rules) -> Self {
         if let Content::Record(line) = &pasted.content {
-            let (postback, _) = line.postback();
-            let text = postback.received.fields.clone();
+            let postback = postback_of_line(line);
+            let text = line.postback().0.received.fields;
             let fields = Fields::from_urlencoded(text.as_bytes());
-            return Self { postback, fields: explained(&fields, &line.parsed()) };
+            let mut read = explain(&fields, &line.parsed());
+            if postback.is_err() {
+                fields::forget_refusals(&mut read);
+            }
+            return Self::new(postback, &fields, &read);
         }
         let fields = pasted.fields().unwrap_or_default();
         let read = Action::parse(&fields, &FieldsSource::Wire(rules));
         let (postback, _) = Postback::read(&fields, rules, Origin::Nats, None);
-        Self { postback, fields: explained(&fields, &read) }
+        Self::new(Ok(postback), &fields, &explain(&fields, &read))
     }
-}
 
-fn explained(fields: &Fields<'_>, read: &Parsed) -> Value {
-    fields::value(&fields::explain(fields, read))
+    fn new(
+        postback: Result<Postback, &'static str>,
+        fields: &Fields<'_>,
+        read: &[FieldRead],
+    ) -> Self {
+        let more_fields = fields.all().count().saturating_sub(fields::SHOWN_MAX);
+        Self { postback, fields: fields::value(read), more_fields }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::fields::{FieldRead, Verdict, explain};
+    use super::fields::{SHOWN_MAX, Verdict};
     use super::*;
     use crate::clock::{ExpiryRule, Zone};
     use crate::password::Vault;
@@ -141,6 +162,16 @@ mod tests {
         let expected: Vec<_> =
             expected.iter().map(|(name, value, verdict)| (*name, *value, verdict)).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_first_fields_are_explained_in_one_pass_and_what_is_missing_too() {
+        let body = format!("{}action=ADD&siteid=1&memberid=7", "email=x&".repeat(20_000));
+        let found = read(&body);
+        assert_eq!(found.len(), SHOWN_MAX + 1);
+        let later = Verdict::Unused("a later field of the same name counts".into());
+        assert_eq!(found[SHOWN_MAX - 1].verdict, later);
+        assert_eq!((&*found[SHOWN_MAX].name, &*found[SHOWN_MAX].value), ("username", "–"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use minijinja::{Value, context};
 
 use super::page::{Page, Pages, times};
 use super::times::Times;
-use super::trial::{Trial, postback_of, problem};
+use super::trial::{Trial, is_command, postback_of, problem};
 use crate::action::Rules;
 use crate::chain::chain;
 use crate::http::state::ThreadState;
@@ -74,8 +74,10 @@ fn page(query: &Query, listed: &Listed, times: &Times) -> Page {
 }
 
 fn refused(query: &Query, bad: &[BadFilter]) -> Page {
-    let bad: Value =
-        bad.iter().map(|bad| context! { name => bad.name, why => bad.why.clone() }).collect();
+    let bad: Value = bad
+        .iter()
+        .map(|bad| context! { name => query::label(bad.name), why => bad.why.clone() })
+        .collect();
     Page::new("postbacks.html", "Postbacks").status(StatusCode::BAD_REQUEST).with(context! {
         form => query.form(),
         has_filter => query.has_filter(),
@@ -112,10 +114,10 @@ pub async fn one(
         }
         None => none,
     };
-    let title = format!("Postback {}", number.unwrap_or_default());
+    let title = format!("Record {}", number.unwrap_or_default());
     match found {
-        Ok(Some(Found { context, trial })) => Page::new("record.html", title)
-            .with(context! { id => number, can_try => is_admin, trial, ..context })
+        Ok(Some(Found { context, can_try, trial })) => Page::new("record.html", title)
+            .with(context! { id => number, can_try => is_admin && can_try, trial, ..context })
             .respond(&request, &signed),
         Ok(None) => Page::problem(
             StatusCode::NOT_FOUND,
@@ -133,6 +135,8 @@ pub async fn one(
 /// A record, and what it would do now.
 struct Found {
     context: Value,
+    /// Whether it is a postback.
+    can_try: bool,
     trial: Option<Value>,
 }
 
@@ -149,7 +153,7 @@ impl Found {
             None => return Ok(None),
             Some(Err(unreadable)) => {
                 let context = context! { unreadable => chain(&unreadable) };
-                return Ok(Some(Self { context, trial: None }));
+                return Ok(Some(Self { context, can_try: false, trial: None }));
             }
             Some(Ok(record)) => record,
         };
@@ -158,6 +162,7 @@ impl Found {
             Ok(postback) => Some(Trial::run(read, rules, &postback, now, times)?.value(DRY_RUN)),
             Err(why) => Some(problem(DRY_RUN, &why)),
         };
-        Ok(Some(Self { context: shown::whole(&record, times), trial }))
+        let can_try = !is_command(&record);
+        Ok(Some(Self { context: shown::whole(&record, times), can_try, trial }))
     }
 }

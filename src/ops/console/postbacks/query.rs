@@ -4,7 +4,7 @@ use minijinja::{Value, context};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::action::{ACTION_EXPECTED, NAMES};
-use crate::clock::{EXPIRE_EXPECTED, Zone, parse_moment};
+use crate::clock::{Zone, parse_moment};
 use crate::fields::Fields;
 use crate::identity::ID_EXPECTED;
 use crate::journal::Origin;
@@ -17,6 +17,25 @@ const TEXT_BYTES_MAX: usize = 255;
 /// The names of the filters, in the order of the form.
 const FILTERS: [&str; 8] =
     ["site", "memberid", "action", "reply", "source", "text", "from", "until"];
+/// What the form calls a filter.
+pub fn label(name: &'static str) -> &'static str {
+    match name {
+        "site" => "Site",
+        "memberid" => "Memberid",
+        "action" => "Action",
+        "reply" => "Reply",
+        "source" => "Source",
+        "text" => "Text of the reply",
+        "from" => "From",
+        "until" => "Before (not included)",
+        // It is in the address alone.
+        "before" => "Number of the record before which the page begins",
+        other => other,
+    }
+}
+
+const MOMENT_EXPECTED: &str = "expected YYYY-MM-DD, YYYY-MM-DD hh:mm, with :ss or not, or unix \
+                               seconds of 9 to 11 digits";
 /// The sources of records.
 const SOURCES: [Origin; 3] = [Origin::Nats, Origin::Operator, Origin::Replay];
 /// The words of replies.
@@ -92,9 +111,13 @@ impl Query {
             one_of("source", &SOURCES.map(Origin::as_str), "expected nats, operator or replay");
         let mut moment = |name| {
             let text = self.text(name)?;
-            let moment = parse_moment(text, zone);
+            let moment = if text.len() == "YYYY-MM-DD hh:mm".len() {
+                parse_moment(&format!("{text}:00"), zone)
+            } else {
+                parse_moment(text, zone)
+            };
             if moment.is_none() {
-                refuse(name, EXPIRE_EXPECTED, text);
+                refuse(name, MOMENT_EXPECTED, text);
             }
             moment
         };
@@ -196,6 +219,20 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_a_day_or_has_minutes_and_perhaps_seconds() {
+        for (text, unix) in [
+            ("2026-06-15", 1_781_481_600),
+            ("2026-06-15+12:00", 1_781_524_800),
+            ("2026-06-15+12:00:05", 1_781_524_805),
+            ("1781524800", 1_781_524_800),
+        ] {
+            let asked = Query::parse(&format!("from={text}&until={text}")).asked(&Zone::UTC);
+            let filter = asked.unwrap().filter;
+            assert_eq!((filter.since, filter.until), (Some(unix), Some(unix)), "{text}");
+        }
+    }
+
+    #[test]
     fn each_filter_that_cannot_be_used_is_named_with_what_was_expected() {
         let long = "x".repeat(256);
         for (query, name, why) in [
@@ -210,8 +247,8 @@ mod tests {
             ("action=JOIN", "action", format!("{ACTION_EXPECTED}, found \"JOIN\"")),
             ("reply=FINE", "reply", "expected OK, NOTOK or ERROR, found \"FINE\"".into()),
             ("source=me", "source", "expected nats, operator or replay, found \"me\"".into()),
-            ("from=yesterday", "from", format!("{EXPIRE_EXPECTED}, found \"yesterday\"")),
-            ("until=2026-02-30", "until", format!("{EXPIRE_EXPECTED}, found \"2026-02-30\"")),
+            ("from=yesterday", "from", format!("{MOMENT_EXPECTED}, found \"yesterday\"")),
+            ("until=2026-02-30", "until", format!("{MOMENT_EXPECTED}, found \"2026-02-30\"")),
             ("before=0", "before", "expected the number of a record, found \"0\"".into()),
             ("before=x", "before", "expected the number of a record, found \"x\"".into()),
         ] {
