@@ -60,7 +60,7 @@
     source.addEventListener("end", (event) => stop(event.data));
     source.addEventListener("error", () => {
       if (source && source.readyState === EventSource.CLOSED) {
-        stop("The connection has ended. Follow again, or log in again.");
+        stop("Eight pages follow the journal already, or you are logged out. Use Refresh, or try again later.");
       }
     });
   };

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use nats_userman::operator::Role;
 
 use super::on_every_engine;
-use crate::support::{App, Console, OPS, PATIENCE, Request};
+use crate::support::{App, Console, EngineKind, OPS, PATIENCE, Request};
 
 /// An open tail.
 struct Tail(BufReader<TcpStream>);
@@ -81,6 +81,32 @@ fn a_tail_sends_each_new_record_that_matches_and_ends_with_the_session() {
         assert_eq!(again.until("event"), "event: end");
         assert_eq!(again.until("data"), "data: The session has ended: log in again.");
     });
+}
+
+/// With several receivers, a number is taken before the commit: a record can come after one with a
+/// higher number.
+#[test]
+fn a_record_that_is_committed_after_one_with_a_higher_number_is_sent_once() {
+    let Some(app) = App::start_on_engine(EngineKind::MariaDb, &OPS) else { return };
+    let anna = app.console("anna", Role::Support);
+    add(&app, 71, "first");
+    let mut tail = Tail::open(&app, &anna, "", None);
+    let commit = |id: u32, member: u32| {
+        let insert = format!(
+            "INSERT INTO journal (id, at, source, siteid, memberid, fields, reply, batch) \
+             VALUES ({id}, 1781524800, 'nats', 1, {member}, '', 'OK|was so already', 0) \
+             RETURNING id"
+        );
+        assert_eq!(app.rows(&insert), [id.to_string()]);
+    };
+    commit(1_002, 2);
+    assert_eq!(tail.until("id:"), "id: 1002");
+    assert_eq!(tail.record()["id"], 1_002);
+    commit(1_001, 1);
+    assert_eq!(tail.until("id:"), "id: 1002", "a browser that comes again gets no record twice");
+    assert_eq!(tail.record()["id"], 1_001);
+    commit(1_003, 3);
+    assert_eq!(tail.record()["id"], 1_003, "and none of them again");
 }
 
 #[test]

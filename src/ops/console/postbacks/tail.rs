@@ -4,6 +4,7 @@
 //! its own. A tail ends with the session, with the service, and after a bounded number of bytes;
 //! the browser then connects again and names the last record that it has.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::ops::console::page::times;
 use crate::ops::console::times::Times;
 use crate::ops::session::Session;
 use crate::ops::tails::TailPlace;
-use crate::store::{Fault, JournalFilter, JournalSpan, Read, ReadError};
+use crate::store::{Fault, JournalFilter, JournalSpan, Read, ReadError, Reads};
 
 /// How often the journal is read.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +36,9 @@ const QUIET_LOOKS_MAX: u32 = 5;
 const RECORDS_MAX: u32 = 100;
 /// Numbers of records that one look goes through, where few match.
 const LOOKED_MAX: i64 = 20_000;
+/// Looks whose part of the journal is read again, where other receivers write: those of ten
+/// seconds.
+const LOOKS_AGAIN: usize = 10;
 /// Bytes of one tail. A browser connects again after them.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -72,7 +76,7 @@ pub async fn tail(
         token: signed.token,
         filter,
         times,
-        last,
+        reached: Reached { last, ..Reached::default() },
         sent: 0,
         quiet: 0,
         is_new: true,
@@ -101,8 +105,7 @@ struct Tail {
     token: TokenDigest,
     filter: JournalFilter,
     times: Times,
-    /// The record up to which all were sent; `None`: the newest of the first look.
-    last: Option<i64>,
+    reached: Reached,
     /// Bytes.
     sent: usize,
     /// Looks since something was sent.
@@ -151,14 +154,19 @@ impl Tail {
     /// The events of the records that are new since the last look; `None` if the session has
     /// ended.
     async fn look(&mut self) -> Result<Option<String>, ReadError> {
-        let (filter, last, times) = (self.filter.clone(), self.last, self.times.clone());
+        let (filter, times) = (self.filter.clone(), self.times.clone());
+        let mut reached = self.reached.clone();
+        let reads_again = matches!(self.state.reads(), Reads::Pooled(_));
         let (token, now) = (self.token, self.state.shared().clock.now());
         let job = move |read: &dyn Read| match read.operator_session(&token, now)? {
             None => Ok(None),
-            Some(_) => look(read, &filter, last, &times).map(Some),
+            Some(_) => {
+                let text = look(read, &filter, &mut reached, reads_again, &times)?;
+                Ok(Some((text, reached)))
+            }
         };
-        let Some((text, last)) = self.state.reads().read(job).await? else { return Ok(None) };
-        self.last = Some(last);
+        let Some((text, reached)) = self.state.reads().read(job).await? else { return Ok(None) };
+        self.reached = reached;
         Ok(Some(text))
     }
 }
@@ -167,34 +175,114 @@ fn ended(why: &str) -> Sent {
     (Ok(Bytes::from(format!("event: end\ndata: {why}\n\n"))), None)
 }
 
-/// The events of the records behind `last`, and the number up to which the journal was read.
+/// How far a tail has come.
+#[derive(Clone, Debug, Default)]
+struct Reached {
+    /// The record up to which the journal was read; `None`: the newest of the first look.
+    last: Option<i64>,
+    /// With several receivers, a record can be committed after one with a higher number. So what
+    /// the last looks read is read again: `last` after each of them, the oldest first.
+    before: VecDeque<i64>,
+    /// The records that were sent, of those that are read again.
+    sent: BTreeSet<i64>,
+}
+
+impl Reached {
+    /// The number behind which the next look reads.
+    fn after(&self, last: i64) -> i64 {
+        let oldest = self.before.front().copied().unwrap_or(last);
+        oldest.max(last.saturating_sub(LOOKED_MAX))
+    }
+
+    /// Ends a look. `reads_again`: other receivers write too.
+    fn end_look(&mut self, last: i64, reads_again: bool) {
+        self.last = Some(last);
+        if !reads_again {
+            self.sent.clear();
+            return;
+        }
+        self.before.push_back(last);
+        if self.before.len() > LOOKS_AGAIN {
+            self.before.pop_front();
+        }
+        let after = self.after(last);
+        self.sent = self.sent.split_off(&after.saturating_add(1));
+    }
+}
+
+/// The events of the records that are new since the last look.
 fn look(
     read: &dyn Read,
     filter: &JournalFilter,
-    last: Option<i64>,
+    reached: &mut Reached,
+    reads_again: bool,
     times: &Times,
-) -> Result<(String, i64), Fault> {
+) -> Result<String, Fault> {
     let newest = read.newest_record()?.map_or(0, |(id, _)| id);
-    let Some(after) = last.filter(|&last| last < newest) else {
-        return Ok((String::new(), newest));
+    let Some(last) = reached.last else {
+        reached.end_look(newest, reads_again);
+        return Ok(String::new());
     };
-    let newest = newest.min(after.saturating_add(LOOKED_MAX));
-    let span = JournalSpan { after, newest, most: RECORDS_MAX, newest_first: false };
+    let after = reached.after(last);
+    let newest = newest.min(last.saturating_add(LOOKED_MAX));
+    if newest <= after {
+        if newest < after {
+            // The numbers went back, as in another database.
+            *reached = Reached::default();
+        }
+        reached.end_look(newest.max(reached.last.unwrap_or(newest)), reads_again);
+        return Ok(String::new());
+    }
+    let most = RECORDS_MAX.saturating_add(reached.sent.len().try_into().unwrap_or(u32::MAX));
+    let span = JournalSpan { after, newest, most, newest_first: false };
     let records = read.journal_span(filter, span)?;
-    let is_full = records.len() >= RECORDS_MAX as usize;
+    let is_full = records.len() >= most as usize;
     let mut text = String::new();
-    let mut reached = newest;
+    let mut highest = last;
     for found in &records {
         let id = super::listed::number(found);
-        if is_full {
-            reached = id;
+        highest = highest.max(id);
+        if !reached.sent.insert(id) {
+            continue;
         }
         // One that cannot be read is on the page after a reload.
         if let Ok(record) = found
             && let Ok(row) = serde_json::to_string(&RecordRow::of(record, times))
         {
-            text.push_str(&format!("id: {id}\nevent: record\ndata: {row}\n\n"));
+            // A browser that comes again names the highest number, also after a late record.
+            text.push_str(&format!("id: {highest}\nevent: record\ndata: {row}\n\n"));
         }
     }
-    Ok((text, reached))
+    reached.end_look(if is_full { highest } else { newest.max(last) }, reads_again);
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ten_looks_are_read_again_where_other_receivers_write() {
+        let mut reached = Reached::default();
+        for last in [100, 110, 120] {
+            reached.end_look(last, true);
+        }
+        assert_eq!(reached.after(120), 100);
+        reached.sent.extend([105, 115]);
+        for last in 121..=131 {
+            reached.end_look(last, true);
+        }
+        assert_eq!((reached.after(131), reached.sent.len()), (122, 0));
+        reached.end_look(131 + 10 * LOOKED_MAX, true);
+        assert_eq!(reached.after(131 + 10 * LOOKED_MAX), 131 + 9 * LOOKED_MAX, "a bound");
+    }
+
+    #[test]
+    fn one_receiver_reads_each_record_once() {
+        let mut reached = Reached::default();
+        reached.end_look(100, false);
+        reached.sent.insert(101);
+        reached.end_look(101, false);
+        assert_eq!((reached.after(101), reached.sent.len()), (101, 0));
+    }
 }
