@@ -26,6 +26,9 @@ pub async fn health(
     // It reads files of the machine, and asks its time service.
     let checks = ops.checks.clone();
     let (at, found) = web::block(move || checks.at(now)).await.unwrap_or_default();
+    let mut found = found;
+    // It is stable: checks of one level keep their order.
+    found.sort_by_key(|one| rank(one.level));
     let count = |level: &str| found.iter().filter(|one| one.level == level).count() as u64;
     let counts = format!(
         "{} serious, {}, {}, {} ok",
@@ -70,6 +73,16 @@ fn row(checked: &Checked) -> Value {
         class => class_of(checked.level),
         found => Visible(&checked.found).to_string(),
         remedy => checked.remedy.as_deref().map(|remedy| Visible(remedy).to_string()),
+    }
+}
+
+/// What matters most comes first.
+fn rank(level: &str) -> u8 {
+    match level {
+        "serious" => 0,
+        "warning" => 1,
+        "note" => 2,
+        _ => 3,
     }
 }
 
