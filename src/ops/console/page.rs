@@ -10,9 +10,10 @@
 //!
 //! A template begins with `{% extends "layout.html" %}` and fills the block `content`; the layout
 //! has the menu, the heading `<h1>`, the messages and the name of the time zone. `head` is for a
-//! script of the page's own ([`Page::with_script`]). The engine has no filters and no macros. A value that
-//! is printed must be in the context; `{% if %}` also takes one that is not. All texts are escaped;
-//! show a value of a stranger by [`crate::unicode::Visible`]. Times come from [`Times`] as values.
+//! script of the page's own ([`Page::with_script`]). The engine has no filters and no macros. A
+//! value that is printed must be in the context; `{% if %}` also takes one that is not. All texts
+//! are escaped; show a value of a stranger by [`crate::unicode::Visible`]. Times come from
+//! [`Times`] as values.
 //!
 //! * **Tables**: `<div class="scroll" tabindex="0" role="region" aria-label="…"><table>` with
 //!   `<caption>`, `<th scope="col">` and `<th scope="row">`. `td.number` is aligned right, and
