@@ -112,6 +112,7 @@ impl Config {
         let listen = listen(settings, &mut bad);
         let fastcgi_listen = area::fastcgi_listen(&settings.area, &mut bad);
         let ops = ops::read(&settings.ops, &mut bad);
+        ops::refuse_same(&ops, listen, &mut bad);
         let location = match &settings.database {
             Some(text) => bad.database(text.expose_secret()),
             None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),

@@ -3,6 +3,7 @@
 //!
 //! One file per topic. Each has a function that adds findings to a report.
 
+mod alarms;
 mod backlog;
 mod backups;
 mod callers;
@@ -63,6 +64,7 @@ pub fn examine(context: &Context<'_>) -> Vec<Finding> {
     topic("passwords", &|report| backlog::check(context, &known, now, report));
     topic("hashes", &|report| hashes::check(context.config, &known, now, report));
     topic("backup", &|report| backups::check(context.config, now, report));
+    topic("alarms", &|report| alarms::check(context.config, report));
     topic("tokens", &|report| tokens::check(context, report));
     topic("logins", &|report| logins::check(context.config, now, report));
     topic("callers", &|report| callers::check(context.config, &known, now, report));
@@ -84,6 +86,8 @@ pub fn examine_running(context: &Context<'_>) -> Vec<Finding> {
     disk::check(config, &known, now, &mut report);
     report.begin("backup");
     backups::check(config, now, &mut report);
+    report.begin("alarms");
+    alarms::check(config, &mut report);
     report.begin("tokens");
     tokens::check(context, &mut report);
     report.begin("logins");

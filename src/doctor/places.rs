@@ -5,6 +5,7 @@ use std::path::{Path, absolute};
 
 use rustix::fs::Access;
 
+use super::alarms;
 use super::unread::unread_files;
 use crate::backup;
 use crate::chain::chain;
@@ -14,7 +15,7 @@ use crate::denied;
 use crate::store::{OpenError, check_access};
 use crate::whole_file::parent;
 
-/// Problems of paths and modes.
+/// Problems of paths and modes, and settings of alarms that do not do what they should.
 pub(crate) fn problems(config: &Config) -> Vec<String> {
     let mut problems = no_access(config);
     problems.extend(
@@ -31,6 +32,8 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
         .extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));
     let unread = unread_files(config).into_iter();
     problems.extend(unread.map(|unread| format!("{}: {}", unread.found, unread.remedy)));
+    let idle = alarms::idle(config).into_iter();
+    problems.extend(idle.map(|idle| format!("{}: {}", idle.found, idle.remedy)));
     problems.extend(backup::problem(&config.backup).map(|error| chain(&error)));
     problems
 }

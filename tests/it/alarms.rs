@@ -397,3 +397,57 @@ fn the_url_of_alarms_may_come_from_a_file() {
     let missing = check(&["--alarm-url-file", "/nowhere"]);
     assert!(missing.contains("--alarm-url-file: /nowhere: No such file"), "{missing}");
 }
+
+#[test]
+fn check_config_finds_settings_of_alarms_that_do_nothing() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+    let run = |flags: &[&str]| {
+        let mut command = program();
+        command.args(["check-config", "--data-dir"]).arg(&data).args(flags);
+        let output = command.output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+    let alarm = script(dir.path(), "exit 0");
+    let alarm = alarm.to_str().unwrap();
+    let fine = ["--alarm-command", alarm, "--alarm-backup-age", "36h", "--backup-every", "24h"];
+    assert_eq!(run(&fine).0, Some(0), "{}", run(&fine).1);
+    let plain = dir.path().join("plain");
+    fs::write(&plain, "").unwrap();
+    fs::set_permissions(&plain, Permissions::from_mode(0o644)).unwrap();
+    let plain = plain.to_str().unwrap();
+    for (flag, value, expected, code) in [
+        (
+            "--alarm-command",
+            "/nonexist/x",
+            "--alarm-command: /nonexist/x cannot be run: No such file or directory (os error 2): \
+             correct the path, or the modes of the program",
+            1,
+        ),
+        ("--alarm-command", "/", "--alarm-command: / is not a file: ", 1),
+        ("--alarm-command", plain, "is not executable: correct the path, or the modes", 1),
+        (
+            "--alarm-backup-age",
+            "36h",
+            "--alarm-backup-age has no effect without --backup-every: the service does not know \
+             of other backups: set --backup-every, or leave --alarm-backup-age away",
+            1,
+        ),
+        (
+            "--ops-listen",
+            "127.0.0.1:8080",
+            "--ops-listen: expected another address or port than that of --listen, found \
+             127.0.0.1:8080 for both",
+            2,
+        ),
+    ] {
+        let (found, said) = run(&[flag, value, "--listen", "127.0.0.1:8080"]);
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(found, Some(code), "{said}");
+    }
+    let port_0 = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+    assert_eq!(run(&port_0).0, Some(0), "each gets a free port of its own");
+}
