@@ -4,6 +4,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -27,6 +28,9 @@ pub enum CommandError {
     /// It did not end in time, and was killed.
     #[error("{0} did not end within {1} seconds and was killed")]
     TooSlow(String, u64),
+    /// It still ran when the service stopped, and was killed.
+    #[error("{0} was killed, because the service stops")]
+    Stopped(String),
     /// It ended with an error.
     #[error("{program} ended with {end}{said}")]
     Failed {
@@ -46,6 +50,16 @@ pub enum CommandError {
 ///
 /// See [`CommandError`].
 pub fn run(command: &[String], message: &str, time_max: Duration) -> Result<(), CommandError> {
+    run_unless(command, message, time_max, &AtomicBool::new(false))
+}
+
+/// Runs the program as [`run`] does, and kills it earlier if `is_over` becomes true.
+pub(super) fn run_unless(
+    command: &[String],
+    message: &str,
+    time_max: Duration,
+    is_over: &AtomicBool,
+) -> Result<(), CommandError> {
     let Some((program, arguments)) = command.split_first() else { return Ok(()) };
     let not_run = |error| CommandError::NotRun(program.clone(), error);
     let own = VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -64,8 +78,9 @@ pub fn run(command: &[String], message: &str, time_max: Duration) -> Result<(), 
         // It fits into the pipe. A program that does not read it has closed it, which is no error.
         let _ = input.write_all(message.as_bytes()).and_then(|()| input.write_all(b"\n"));
     }
-    let (ended, said) = wait(&mut child, time_max).map_err(not_run)?;
+    let (ended, said) = wait(&mut child, time_max, is_over).map_err(not_run)?;
     match ended {
+        None if is_over.load(Ordering::Relaxed) => Err(CommandError::Stopped(program.clone())),
         None => Err(CommandError::TooSlow(program.clone(), time_max.as_secs())),
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(CommandError::Failed {
@@ -78,7 +93,11 @@ pub fn run(command: &[String], message: &str, time_max: Duration) -> Result<(), 
 
 /// Waits for the end of the program. Returns `None` if it had to be killed, and the beginning of
 /// its error output.
-fn wait(child: &mut Child, time_max: Duration) -> io::Result<(Option<ExitStatus>, Vec<u8>)> {
+fn wait(
+    child: &mut Child,
+    time_max: Duration,
+    is_over: &AtomicBool,
+) -> io::Result<(Option<ExitStatus>, Vec<u8>)> {
     let until = Instant::now() + time_max;
     let mut output = child.stderr.take();
     if let Some(pipe) = &output {
@@ -98,7 +117,7 @@ fn wait(child: &mut Child, time_max: Duration) -> io::Result<(Option<ExitStatus>
         if status.is_some() {
             return Ok((status, said));
         }
-        if Instant::now() >= until {
+        if Instant::now() >= until || is_over.load(Ordering::Relaxed) {
             if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                 let _ = kill_process_group(group, Signal::KILL);
             }

@@ -15,7 +15,9 @@ pub struct Facts {
     pub backups: Option<Backups>,
     /// Whether a commit succeeds; `None` if that was not tried yet.
     pub can_write: Option<bool>,
-    /// The last comparison with NATS's list, if there was one.
+    /// Whether the members are compared with NATS's list from time to time.
+    pub is_comparing: bool,
+    /// The last comparison since the start, if there was one.
     pub differences: Option<Differences>,
 }
 

@@ -1,5 +1,7 @@
 //! Where messages go.
 
+use std::sync::atomic::AtomicBool;
+
 use super::command::{self, CommandError};
 use super::facts::Limits;
 use super::post::{self, AlarmUrl, PostError};
@@ -65,8 +67,20 @@ impl Target {
     ///
     /// See [`TargetError`].
     pub fn deliver(&self, json: &str) -> Result<(), TargetError> {
+        self.deliver_unless(json, &AtomicBool::new(false))
+    }
+
+    /// Delivers as [`Target::deliver`] does, and kills a program that runs when `is_over` becomes
+    /// true.
+    pub(super) fn deliver_unless(
+        &self,
+        json: &str,
+        is_over: &AtomicBool,
+    ) -> Result<(), TargetError> {
         match self {
-            Target::Command(command) => Ok(command::run(command, json, command::TIME_MAX)?),
+            Target::Command(command) => {
+                Ok(command::run_unless(command, json, command::TIME_MAX, is_over)?)
+            }
             Target::Url(url) => Ok(url.post(json, post::TIME_MAX)?),
         }
     }

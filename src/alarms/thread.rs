@@ -1,19 +1,22 @@
 //! The thread that looks for causes, and tells of them.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use super::cause::Cause;
 use super::delivery::Delivery;
 use super::event::{Event, State, host};
 use super::facts::{Backups, Differences, Facts};
 use super::ledger::{Ledger, Raised};
-use super::rules::find;
+use super::probe::Probe;
+use super::rules::{find, is_known};
 use super::state_file::StateFile;
 use super::target::AlarmConfig;
 use crate::backup::schedule::BackupAge;
@@ -27,8 +30,8 @@ use crate::writer::Writer;
 
 /// How often the rules are applied. They read what is in memory.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often a commit is tried, by the steady clock.
-const PROBE_EVERY_SECONDS: i64 = 30;
+/// How long deliveries that run at the stop may take.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// For how long another receiver must lead until this one forgets what it has raised of the
 /// database that they share: a lease may be lost for a moment, as at a start.
 const FORGET_AFTER_SECONDS: i64 = 60;
@@ -84,11 +87,14 @@ impl AlarmThread {
             config.targets.all().into_iter().map(Delivery::start).collect::<Result<_, _>>()?;
         let file = StateFile(sources.file.clone());
         let now = sources.clock.read();
+        let kept = file.read();
         let mut watch = Watch {
-            ledger: Ledger::of(file.read(), now.steady),
+            ledger: Ledger::of(kept.clone(), now.steady),
             started: now,
             led_at: now.steady,
-            probed: None,
+            probe: Probe::default(),
+            untold: Vec::new(),
+            kept: kept.iter().map(|raised| raised.cause).collect(),
             told: alarms.clone(),
             host: host(),
             file,
@@ -127,8 +133,11 @@ struct Watch {
     started: Reading,
     /// When this receiver last led, by the steady clock.
     led_at: i64,
-    /// When a commit was last tried, by the steady clock, and whether it succeeded.
-    probed: Option<(i64, bool)>,
+    probe: Probe,
+    /// The causes that were raised, with their messages, that a target has not taken yet.
+    untold: Vec<(Cause, String)>,
+    /// The causes that were last written to the file.
+    kept: BTreeSet<Cause>,
 }
 
 impl Watch {
@@ -139,7 +148,10 @@ impl Watch {
                 break;
             }
         }
-        let left: usize = self.targets.iter().map(Delivery::stop).sum();
+        self.targets.iter().for_each(Delivery::begin_stop);
+        let until = Instant::now() + STOP_WITHIN;
+        let left: usize = self.targets.iter().map(|target| target.stop(until)).sum();
+        self.keep(&self.ledger.raised());
         if left > 0 {
             log::error!("{} not delivered before the stop", counted(left as u64, "alarm"));
         }
@@ -154,23 +166,40 @@ impl Watch {
         } else if now.steady - self.led_at >= FORGET_AFTER_SECONDS {
             self.ledger.forget(|cause| cause.is_shared());
         }
-        let is_counted = facts.snapshot.complete_since.is_some();
-        let found = find(&facts, &self.config.limits, |cause| self.ledger.is_raised(cause));
-        let events =
-            self.ledger.update(found, now, |cause| !cause.is_shared() || leads && is_counted);
+        let limits = &self.config.limits;
+        let found = find(&facts, limits, |cause| self.ledger.is_raised(cause));
+        let can_judge =
+            |cause: Cause| (leads || !cause.is_shared()) && is_known(cause, &facts, limits);
+        let events = self.ledger.update(found, now, can_judge);
         events.iter().for_each(|event| self.tell(event));
         let raised = self.ledger.raised();
-        if !events.is_empty()
-            && let Err(error) = self.file.write(&raised)
-        {
-            let path = self.file.0.display();
-            log::warn!("{path} cannot be written, alarms may be raised again: {}", chain(&error));
-        }
+        self.keep(&raised);
         self.told.0.store(Arc::new(raised));
     }
 
+    /// Keeps the raised alarms, if they have changed. An alarm that a target has not taken yet is
+    /// left out: after a restart it is raised again, and not lost.
+    fn keep(&mut self, raised: &[Raised]) {
+        let targets = &self.targets;
+        self.untold.retain(|(_, json)| targets.iter().any(|target| target.has(json)));
+        let is_untold = |cause: Cause| self.untold.iter().any(|(untold, _)| *untold == cause);
+        let told: Vec<Raised> =
+            raised.iter().filter(|raised| !is_untold(raised.cause)).cloned().collect();
+        let causes: BTreeSet<Cause> = told.iter().map(|raised| raised.cause).collect();
+        if causes == self.kept {
+            return;
+        }
+        self.kept = causes;
+        if let Err(error) = self.file.write(&told) {
+            let path = self.file.0.display();
+            log::warn!("{path} cannot be written, alarms may be raised again: {}", chain(&error));
+        }
+    }
+
     fn facts(&mut self, now: Reading) -> Facts {
-        let Sources { statistics, backups, compared, .. } = &self.sources;
+        let Sources { statistics, backups, compared, writer, .. } = &self.sources;
+        let can_write = self.probe.look(now.steady, || writer.begin_probe());
+        let is_comparing = compared.is_some();
         let running = now.steady - self.started.steady;
         let backups = backups.as_ref().map(|(every, age)| Backups {
             every: *every,
@@ -180,27 +209,10 @@ impl Watch {
         let (snapshot, differences) = (statistics.snapshot(), compared.as_ref());
         let differences =
             differences.and_then(|last| last.get().map(|(count, at)| Differences { count, at }));
-        Facts {
-            now: now.wall,
-            snapshot,
-            backups,
-            can_write: Some(self.can_write(now)),
-            differences,
-        }
+        Facts { now: now.wall, snapshot, backups, can_write, is_comparing, differences }
     }
 
-    fn can_write(&mut self, now: Reading) -> bool {
-        match self.probed {
-            Some((at, can)) if now.steady - at < PROBE_EVERY_SECONDS => can,
-            _ => {
-                let can = self.sources.writer.probe_and_wait();
-                self.probed = Some((now.steady, can));
-                can
-            }
-        }
-    }
-
-    fn tell(&self, event: &Event) {
+    fn tell(&mut self, event: &Event) {
         let (cause, message) = (event.cause, &event.message);
         match event.state {
             State::Cleared => log::info!("alarm {cause} is over: {message}"),
@@ -208,5 +220,8 @@ impl Watch {
         }
         let json = event.json(&self.host);
         self.targets.iter().for_each(|target| target.put(json.clone()));
+        if event.state == State::Raised {
+            self.untold.push((cause, json));
+        }
     }
 }

@@ -149,9 +149,11 @@ impl Writer {
         self.run_and_wait(|done| Command::Rehash(Box::new(rehashed), done))
     }
 
-    /// Whether a commit succeeds now. Blocks: for a thread outside the runtime.
-    pub fn probe_and_wait(&self) -> bool {
-        self.run_and_wait(Command::Probe)
+    /// Begins to try a commit, and does not wait. What is returned gets whether it succeeded.
+    /// `None` if the queue is full.
+    pub fn begin_probe(&self) -> Option<oneshot::Receiver<bool>> {
+        let (done, answered) = oneshot::channel();
+        self.queue.try_send(Command::Probe(done)).is_ok().then_some(answered)
     }
 
     fn run_and_wait(&self, command: impl FnOnce(Done) -> Command) -> bool {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use nats_userman::alarms::{AlarmUrl, Delivery, Target, run};
+use nats_userman::alarms::{AlarmUrl, Delivery, Pauses, Target, run};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -72,8 +72,10 @@ fn read_request(stream: &mut TcpStream) -> String {
     }
 }
 
-const ONCE_A_MILLISECOND: &[Duration] = &[Duration::from_millis(1)];
-const ONCE_AN_HOUR: &[Duration] = &[Duration::from_secs(3_600)];
+const HOUR: Duration = Duration::from_secs(3_600);
+const ONCE_A_MILLISECOND: Pauses =
+    Pauses { after_failures: &[Duration::from_millis(1)], with_new: HOUR };
+const ONCE_AN_HOUR: Pauses = Pauses { after_failures: &[HOUR], with_new: HOUR };
 const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
 fn json_of(request: &str) -> Value {
@@ -239,7 +241,7 @@ fn a_failed_delivery_is_tried_again_and_messages_stay_in_their_order() {
         .collect();
     assert_eq!(bodies, ["1", "1", "1", "2"]);
     eventually("all are delivered", || delivery.waiting() == 0);
-    assert_eq!(delivery.stop(), 0);
+    assert_eq!(delivery.stop(Instant::now()), 0);
 }
 
 #[test]
@@ -249,7 +251,129 @@ fn the_queue_of_a_target_that_takes_nothing_is_bounded() {
     let delivery = Delivery::with_pauses(target, ONCE_AN_HOUR).unwrap();
     (0..1_000).for_each(|number| delivery.put(number.to_string()));
     assert!(delivery.waiting() <= 64);
-    assert!(delivery.stop() <= 64);
+    assert!(delivery.stop(Instant::now() + PATIENCE) <= 64);
+}
+
+#[test]
+fn a_new_alarm_does_not_wait_for_the_end_of_a_long_pause_after_a_failure() {
+    let refused = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+    let (url, requests) = server(vec![refused, OK, OK]);
+    let target = Target::Url(AlarmUrl::parse(&url).unwrap());
+    let pauses = Pauses { with_new: Duration::from_millis(1), ..ONCE_AN_HOUR };
+    let delivery = Delivery::with_pauses(target, pauses).unwrap();
+    let body = || {
+        let request = requests.recv_timeout(PATIENCE).unwrap();
+        request.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    delivery.put("old".into());
+    assert_eq!(body(), "old");
+    delivery.put("new".into());
+    assert_eq!([body(), body()], ["old", "new"]);
+}
+
+#[test]
+fn a_program_that_still_runs_at_the_stop_is_killed_with_its_children() {
+    let dir = temp_dir();
+    let started = dir.path().join("started");
+    let text =
+        format!("sleep 600 & echo $! >{0}.new; mv {0}.new {0}; sleep 600", started.display());
+    let target = Target::Command(words(&script(dir.path(), &text), &[]));
+    let delivery = Delivery::with_pauses(target, ONCE_AN_HOUR).unwrap();
+    delivery.put("1".into());
+    eventually("the program runs", || started.exists());
+    let child = fs::read_to_string(&started).unwrap();
+    let runs = || {
+        // A process that was killed may wait for its parent, as a zombie.
+        fs::read_to_string(format!("/proc/{}/stat", child.trim()))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    assert!(runs());
+    assert_eq!(delivery.stop(Instant::now()), 1, "it was not delivered");
+    eventually("its child was killed", || !runs());
+}
+
+#[test]
+fn an_alarm_that_was_not_delivered_before_a_stop_is_raised_again_after_it() {
+    let dir = temp_dir();
+    let tried = dir.path().join("tried");
+    let alarm = script(dir.path(), &format!("touch {}; exit 1", tried.display()));
+    let app = App::start_with(&[
+        "--alarm-command",
+        alarm.to_str().unwrap(),
+        "--alarm-disk-mib",
+        "1000000000",
+    ]);
+    let mut now = NOON;
+    eventually("it is tried", || {
+        now += 30;
+        app.set_unix(now);
+        tried.exists()
+    });
+    let (url, requests) = server(vec![OK]);
+    let app = app.restart(&["--alarm-url", &url, "--alarm-disk-mib", "1000000000"]);
+    let mut told = None;
+    eventually("it is told", || {
+        now += 30;
+        app.set_unix(now);
+        told = requests.try_recv().ok();
+        told.is_some()
+    });
+    let raised = json_of(&told.unwrap());
+    assert_eq!((&raised["alarm"], &raised["state"]), (&"disk".into(), &"raised".into()));
+}
+
+#[test]
+fn check_config_finds_settings_of_alarms_that_do_nothing() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+    let run = |flags: &[&str]| {
+        let mut command = program();
+        command.args(["check-config", "--data-dir"]).arg(&data).args(flags);
+        let output = command.output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+    let alarm = script(dir.path(), "exit 0");
+    let alarm = alarm.to_str().unwrap();
+    let fine = ["--alarm-command", alarm, "--alarm-backup-age", "36h", "--backup-every", "24h"];
+    assert_eq!(run(&fine).0, Some(0), "{}", run(&fine).1);
+    let plain = dir.path().join("plain");
+    fs::write(&plain, "").unwrap();
+    fs::set_permissions(&plain, Permissions::from_mode(0o644)).unwrap();
+    let plain = plain.to_str().unwrap();
+    for (flag, value, expected, code) in [
+        (
+            "--alarm-command",
+            "/nonexist/x",
+            "--alarm-command: /nonexist/x cannot be run: No such file or directory (os error 2): \
+             correct the path, or the modes of the program",
+            1,
+        ),
+        ("--alarm-command", "/", "--alarm-command: / is not a file: ", 1),
+        ("--alarm-command", plain, "is not executable: correct the path, or the modes", 1),
+        (
+            "--alarm-backup-age",
+            "36h",
+            "--alarm-backup-age has no effect without --backup-every: the service does not know \
+             of other backups: set --backup-every, or leave --alarm-backup-age away",
+            1,
+        ),
+        (
+            "--ops-listen",
+            "127.0.0.1:8080",
+            "--ops-listen: expected another address or port than that of --listen, found \
+             127.0.0.1:8080 for both",
+            2,
+        ),
+    ] {
+        let (found, said) = run(&[flag, value, "--listen", "127.0.0.1:8080"]);
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(found, Some(code), "{said}");
+    }
+    let port_0 = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+    assert_eq!(run(&port_0).0, Some(0), "each gets a free port of its own");
 }
 
 #[test]
@@ -396,58 +520,4 @@ fn the_url_of_alarms_may_come_from_a_file() {
     assert!(!both.contains("s3cret"), "{both}");
     let missing = check(&["--alarm-url-file", "/nowhere"]);
     assert!(missing.contains("--alarm-url-file: /nowhere: No such file"), "{missing}");
-}
-
-#[test]
-fn check_config_finds_settings_of_alarms_that_do_nothing() {
-    let dir = temp_dir();
-    let data = dir.path().join("data");
-    fs::create_dir(&data).unwrap();
-    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
-    let run = |flags: &[&str]| {
-        let mut command = program();
-        command.args(["check-config", "--data-dir"]).arg(&data).args(flags);
-        let output = command.output().unwrap();
-        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.code(), text)
-    };
-    let alarm = script(dir.path(), "exit 0");
-    let alarm = alarm.to_str().unwrap();
-    let fine = ["--alarm-command", alarm, "--alarm-backup-age", "36h", "--backup-every", "24h"];
-    assert_eq!(run(&fine).0, Some(0), "{}", run(&fine).1);
-    let plain = dir.path().join("plain");
-    fs::write(&plain, "").unwrap();
-    fs::set_permissions(&plain, Permissions::from_mode(0o644)).unwrap();
-    let plain = plain.to_str().unwrap();
-    for (flag, value, expected, code) in [
-        (
-            "--alarm-command",
-            "/nonexist/x",
-            "--alarm-command: /nonexist/x cannot be run: No such file or directory (os error 2): \
-             correct the path, or the modes of the program",
-            1,
-        ),
-        ("--alarm-command", "/", "--alarm-command: / is not a file: ", 1),
-        ("--alarm-command", plain, "is not executable: correct the path, or the modes", 1),
-        (
-            "--alarm-backup-age",
-            "36h",
-            "--alarm-backup-age has no effect without --backup-every: the service does not know \
-             of other backups: set --backup-every, or leave --alarm-backup-age away",
-            1,
-        ),
-        (
-            "--ops-listen",
-            "127.0.0.1:8080",
-            "--ops-listen: expected another address or port than that of --listen, found \
-             127.0.0.1:8080 for both",
-            2,
-        ),
-    ] {
-        let (found, said) = run(&[flag, value, "--listen", "127.0.0.1:8080"]);
-        assert!(said.contains(expected), "{said}");
-        assert_eq!(found, Some(code), "{said}");
-    }
-    let port_0 = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
-    assert_eq!(run(&port_0).0, Some(0), "each gets a free port of its own");
 }

@@ -1,8 +1,10 @@
 //! The rules: pure functions from facts and limits to the causes that there are.
 
+mod known;
 mod lasting;
 mod silence;
 
+pub use known::is_known;
 use lasting::lasting;
 
 use super::cause::Cause;
@@ -36,8 +38,8 @@ fn read_only(can_write: Option<bool>) -> Option<Found> {
     (can_write == Some(false)).then(|| {
         Found::new(
             Cause::ReadOnly,
-            "the database cannot be written: postbacks are answered 503, and nothing of them is \
-             lost, because NATS can send them again; the log says why (journalctl -p err)",
+            "the database cannot be written: postbacks are answered 503, and NATS must \
+             send them again; the log says why (journalctl -p err)",
         )
     })
 }
@@ -75,7 +77,7 @@ fn backlog(snapshot: &Snapshot, limit: u32) -> Option<Found> {
 
 fn backup(backups: Option<Backups>, limit: Option<i64>) -> Option<Found> {
     let Backups { every, age, running } = backups?;
-    let limit = limit.unwrap_or(every.saturating_mul(BACKUP_TIMES));
+    let limit = backup_limit(every, limit);
     let is_late = age.unwrap_or(running) > limit;
     (limit > 0 && is_late).then(|| {
         let newest = match age {
@@ -93,6 +95,11 @@ fn backup(backups: Option<Backups>, limit: Option<i64>) -> Option<Found> {
     })
 }
 
+/// From which age on a backup is too old, in seconds.
+fn backup_limit(every: i64, limit: Option<i64>) -> i64 {
+    limit.unwrap_or(every.saturating_mul(BACKUP_TIMES))
+}
+
 fn disk(free: Option<u64>, limit_mib: u32) -> Option<Found> {
     let free_mib = free? / MIB;
     (free_mib < u64::from(limit_mib)).then(|| {
@@ -100,7 +107,8 @@ fn disk(free: Option<u64>, limit_mib: u32) -> Option<Found> {
             Cause::Disk,
             format!(
                 "the disk of the database has {free_mib} MiB left, less than {limit_mib} MiB \
-                 (--alarm-disk-mib); when it is full, postbacks are answered 503"
+                 (--alarm-disk-mib); when it is full, postbacks are answered 503: free room, or move \
+                 the data directory"
             ),
         )
     })

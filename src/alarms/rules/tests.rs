@@ -24,6 +24,7 @@ fn facts(snapshot: Snapshot) -> Facts {
         snapshot: Arc::new(snapshot),
         backups: None,
         can_write: Some(true),
+        is_comparing: true,
         differences: None,
     }
 }
@@ -179,6 +180,75 @@ fn the_disk_the_database_and_the_differences_have_their_limits() {
     let none = Some(Differences { count: 0, at: NOON });
     let facts = Facts { differences: none, ..facts(Snapshot::default()) };
     assert_eq!(found(&facts, &limits(), &[]), [""; 0]);
+}
+
+const ALL: [Cause; 7] = [
+    Cause::ReadOnly,
+    Cause::Errors,
+    Cause::Silence(5),
+    Cause::Backlog,
+    Cause::Backup,
+    Cause::Disk,
+    Cause::Differences,
+];
+
+fn known(facts: &Facts, limits: &Limits) -> Vec<Cause> {
+    ALL.into_iter().filter(|cause| is_known(*cause, facts, limits)).collect()
+}
+
+#[test]
+fn at_the_start_nothing_is_known_but_that_a_rule_is_off() {
+    let backups = Some(Backups { every: DAY, age: None, running: 0 });
+    let start = Facts { backups, can_write: None, ..facts(Snapshot::default()) };
+    assert_eq!(known(&start, &limits()), []);
+    // Errors and silences come from the journal, which is soon read.
+    let off_ones = [Cause::Backlog, Cause::Backup, Cause::Disk, Cause::Differences];
+    assert_eq!(known(&start, &off()), off_ones);
+    let without = Facts { backups: None, is_comparing: false, ..start };
+    assert_eq!(known(&without, &limits()), [Cause::Backup, Cause::Differences]);
+}
+
+#[test]
+fn each_cause_is_judged_when_its_own_facts_are_known() {
+    let is_known = |cause: Cause, facts: Facts| is_known(cause, &facts, &limits());
+    let read = || Snapshot { complete_since: Some(NOON - DAY), ..Snapshot::default() };
+    for cause in [Cause::Errors, Cause::Silence(5)] {
+        assert!(is_known(cause, facts(read())));
+    }
+    assert!(!is_known(Cause::Backlog, facts(Snapshot { backlog: 5_000, ..read() })));
+    assert!(is_known(Cause::Backlog, facts(Snapshot { backlog_before: Some(0), ..read() })));
+    for (age, running, expected) in
+        [(None, 2 * DAY, false), (None, 2 * DAY + 1, true), (Some(0), 0, true)]
+    {
+        let backups = Some(Backups { every: DAY, age, running });
+        let facts = Facts { backups, ..facts(read()) };
+        assert_eq!(is_known(Cause::Backup, facts), expected, "{age:?} {running}");
+    }
+    let sizes =
+        |database, free| Snapshot { sizes: Sizes { database, free, ..Sizes::default() }, ..read() };
+    assert!(!is_known(Cause::Disk, facts(sizes(Some(1), None))), "its room cannot be read");
+    assert!(is_known(Cause::Disk, facts(sizes(Some(1), Some(1)))));
+    assert!(is_known(Cause::Disk, facts(sizes(None, None))), "the database is on a server");
+    let differences = Some(Differences { count: 0, at: NOON });
+    assert!(!is_known(Cause::Differences, facts(read())));
+    assert!(is_known(Cause::Differences, Facts { differences, ..facts(read()) }));
+}
+
+#[test]
+fn what_a_message_of_the_disk_and_the_database_asks_for() {
+    let sizes = Sizes { free: Some(9 << 20), ..Sizes::default() };
+    let facts = facts(Snapshot { sizes, ..Snapshot::default() });
+    let facts = Facts { can_write: Some(false), ..facts };
+    assert_eq!(
+        found(&facts, &limits(), &[]),
+        [
+            "read_only: the database cannot be written: postbacks are answered 503, and NATS must \
+             send them again; the log says why (journalctl -p err)",
+            "disk: the disk of the database has 9 MiB left, less than 1024 MiB \
+             (--alarm-disk-mib); when it is full, postbacks are answered 503: free room, or move \
+             the data directory",
+        ]
+    );
 }
 
 #[test]
