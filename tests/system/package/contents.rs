@@ -38,8 +38,11 @@ pub fn files() {
         assert!(has(file), "{file} is not in:\n{}", listed.join("\n"));
     }
     let doc = "-rw-r--r-- root/root ./usr/share/doc/nats-userman";
-    for page in names("docs") {
+    for page in names("docs").into_iter().filter(|name| name != "console") {
         assert!(has(&format!("{doc}/docs/{page}")), "{page}");
+    }
+    for picture in names("docs/console") {
+        assert!(has(&format!("{doc}/docs/console/{picture}")), "{picture}");
     }
     for page in names("packaging/man") {
         assert!(has(&format!("-rw-r--r-- root/root ./usr/share/man/man1/{page}.gz")), "{page}");
