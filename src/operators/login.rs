@@ -53,7 +53,8 @@ pub enum LoginRefused {
     Unavailable,
 }
 
-/// What a browser sent, and where its session will be found. It has no `Debug`: it holds a password.
+/// What a browser sent, and where its session will be found. It has no `Debug`, because it holds a
+/// password.
 pub struct Attempt<'a> {
     /// The name as it was typed.
     pub name: &'a str,

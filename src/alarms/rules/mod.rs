@@ -107,8 +107,8 @@ fn disk(free: Option<u64>, limit_mib: u32) -> Option<Found> {
             Cause::Disk,
             format!(
                 "the disk of the database has {free_mib} MiB left, less than {limit_mib} MiB \
-                 (--alarm-disk-mib); when it is full, postbacks are answered 503: free room, or move \
-                 the data directory"
+                 (--alarm-disk-mib); when it is full, postbacks are answered 503: free room, or \
+                 move the data directory"
             ),
         )
     })
