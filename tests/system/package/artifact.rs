@@ -8,8 +8,8 @@ use memchr::memmem;
 
 use super::build::{build, root, run};
 
-/// Release 0.7.0 had 10.9 MB. Import, export, reconcile, `try` and `forget` add 0.8 MB; the console,
-/// metrics and alarms 1.3 MB.
+/// Release 0.7.0 had 10.9 MB. Import, export, reconcile, `try` and `forget` add 0.8 MB, and the
+/// console, metrics and alarms 1.3 MB.
 const BYTES_MAX: usize = 13_500_000;
 /// The newest glibc that the program may need. Debian 12 has 2.36, Ubuntu 22.04 has 2.35.
 const GLIBC_MAX: (u32, u32) = (2, 34);
