@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{major, minor, statfs};
+use rustix::fs::{major, minor, statfs, statvfs};
 
 /// Mount points, each with the name of its file system.
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -133,6 +133,17 @@ impl FileSystem {
         };
         Self { name: name.to_owned(), kind }
     }
+}
+
+/// The free bytes of the file system of a directory, for users other than root. `None` for one that
+/// does not report its size, such as some network file systems.
+///
+/// # Errors
+///
+/// If the directory cannot be reached.
+pub(crate) fn free_bytes(dir: &Path) -> io::Result<Option<u64>> {
+    let stat = statvfs(dir)?;
+    Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
 fn fuse_kind(name: &str) -> Kind {

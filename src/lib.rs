@@ -43,6 +43,7 @@ pub mod fields;
 pub mod file_system;
 pub mod hardening;
 pub mod heartbeat;
+mod hex;
 mod host_names;
 pub mod http;
 pub mod identity;

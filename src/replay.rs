@@ -4,11 +4,13 @@ mod capture;
 mod foreign;
 mod input;
 mod record;
+mod record_text;
 
 pub use capture::{Capture, CaptureError, Captured};
 pub use foreign::Foreign;
 pub use input::Input;
 pub use record::{BadRecord, JournalLine};
+pub use record_text::record_text;
 
 use crate::action::{
     Action, Change, ChangeMember, FieldsSource, Parsed, Recorded, Rules, Sender, Stamp,

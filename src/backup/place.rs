@@ -5,11 +5,12 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, statvfs};
+use rustix::fs::Access;
 
 use super::error::BackupError;
 use super::name::{NUMBER_MAX, Name};
 use crate::denied::{self, explain};
+use crate::file_system::free_bytes;
 use crate::owner::{give_to_owner_of, open_unlinked};
 use crate::whole_file::{draft_of, remove, rename_to_new, sync_name};
 
@@ -72,17 +73,10 @@ pub(super) fn check_writable(dir: &Path) -> Result<(), BackupError> {
 
 /// Returns an error if the file system has no space for this many bytes.
 pub(super) fn check_room(dir: &Path, bytes: u64) -> Result<(), BackupError> {
-    match free(dir).map_err(|error| unusable(dir, error))? {
+    match free_bytes(dir).map_err(|error| unusable(dir, error))? {
         Some(free) if free < bytes => Err(BackupError::NoRoom { dir: dir.to_owned(), free, bytes }),
         _ => Ok(()),
     }
-}
-
-/// The free bytes of a file system. `None` for one that does not report its size, such as some
-/// network file systems.
-pub(super) fn free(dir: &Path) -> io::Result<Option<u64>> {
-    let stat = statvfs(dir)?;
-    Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
 fn unusable(dir: &Path, error: io::Error) -> BackupError {

@@ -7,14 +7,12 @@ use clap::Args;
 use super::failure::Failure;
 use crate::action::{ACTION_EXPECTED, NAMES};
 use crate::chain::chain;
-use crate::clock::{EXPIRE_EXPECTED, format_utc, parse_moment};
+use crate::clock::{EXPIRE_EXPECTED, parse_moment};
 use crate::config::Config;
 use crate::database;
-use crate::identity::TEST_ID;
-use crate::replay::JournalLine;
+use crate::replay::{JournalLine, record_text};
 use crate::reply::Word;
 use crate::store::{JournalFilter, Read, StoredRecord, pages};
-use crate::unicode::Visible;
 
 /// Unreadable records that are named; further ones are counted.
 const NAMED_MAX: usize = 10;
@@ -56,7 +54,7 @@ impl JournalCommand {
         let mut out = BufWriter::new(stdout().lock());
         print(&*reader, &filter, &mut out, |record| match self.json {
             true => JournalLine::write(record).map_err(|error| Failure::of(&error)),
-            false => Ok(text(record)),
+            false => Ok(record_text(record)),
         })
     }
 
@@ -123,21 +121,4 @@ fn one_of(
     let word = words.iter().find(|word| word.eq_ignore_ascii_case(found));
     word.map(|word| Some((*word).to_owned()))
         .ok_or_else(|| Failure::usage(format!("{flag}: {expected}, found {found:?}")))
-}
-
-/// A record as text: time, action, number and reply, and on a second line the source and the
-/// fields.
-pub(super) fn text(record: &StoredRecord) -> String {
-    let trial = if record.memberid == Some(TEST_ID) { ", a trial by `try`" } else { "" };
-    let operator =
-        record.operator.as_ref().map_or(String::new(), |name| format!(" by {name} in the console"));
-    format!(
-        "{}  {:<11} {}  {}\n    from {}{operator}{trial}: {}",
-        format_utc(record.at),
-        record.action.as_deref().unwrap_or("-"),
-        record.id,
-        record.reply,
-        record.address.as_deref().unwrap_or(&record.source),
-        Visible(&record.fields)
-    )
 }

@@ -1,11 +1,10 @@
 //! The passwords that wait to be hashed.
 
-use crate::counted::counted;
+use crate::counted::{age, counted};
 use std::time::{Duration, Instant};
 
 use super::context::{Context, Known};
 use super::report::{Level, Report};
-use super::units::age;
 
 /// A backlog that is younger is normal, seconds.
 const YOUNG_SECONDS: i64 = 60;

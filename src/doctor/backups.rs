@@ -5,10 +5,10 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::report::{Level, Report};
-use super::units::age;
 use crate::backup::{newest, newest_until};
 use crate::clock::format_utc;
 use crate::config::Config;
+use crate::counted::age;
 
 /// Without a schedule, an older backup is a warning, seconds.
 const OLD_SECONDS: i64 = 8 * 86_400;

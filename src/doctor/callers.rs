@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use super::context::Known;
 use super::fastcgi;
 use super::report::{Level, Report};
-use super::units::{DAY_SECONDS, age};
+use super::units::DAY_SECONDS;
 use crate::config::Config;
+use crate::counted::age;
 use crate::network::{contains, normalise};
 use crate::store::SeenCaller;
 

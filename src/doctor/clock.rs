@@ -3,9 +3,9 @@
 use super::context::{Context, Known};
 use super::machine::Machine;
 use super::report::{Level, Report};
-use super::units::age;
 use crate::clock::jump::is_behind;
 use crate::clock::{Zone, format_utc};
+use crate::counted::age;
 
 /// 2026-01-01: no earlier time can be right.
 const EARLIEST: i64 = 1_767_225_600;

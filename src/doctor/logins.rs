@@ -1,8 +1,9 @@
 //! The record of logins, and the protection against sharing: the settings in effect.
 
 use super::report::{Level, Report};
-use super::units::{DAY_SECONDS, age};
+use super::units::DAY_SECONDS;
 use crate::config::Config;
+use crate::counted::age;
 
 /// Networks move between countries. Makers of such files build them each week or month.
 const COUNTRIES_OLD_DAYS: i64 = 90;

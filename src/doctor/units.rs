@@ -1,4 +1,4 @@
-//! Sizes and times as people write them.
+//! Sizes as people write them.
 
 /// Seconds of a day.
 pub(super) const DAY_SECONDS: i64 = 86_400;
@@ -16,23 +16,12 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// A number of seconds for people.
-pub(super) fn age(seconds: i64) -> String {
-    match seconds {
-        1 => "1 second".into(),
-        ..120 => format!("{} seconds", seconds.max(0)),
-        120..7_200 => format!("{} minutes", seconds / 60),
-        7_200..172_800 => format!("{} hours", seconds / 3_600),
-        _ => format!("{} days", seconds / DAY_SECONDS),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_ages_are_in_the_unit_that_a_person_would_use() {
+    fn sizes_are_in_the_unit_that_a_person_would_use() {
         for (bytes, text) in [
             (0, "0 bytes"),
             (1_023, "1023 bytes"),
@@ -41,16 +30,6 @@ mod tests {
             (75 << 30, "75.0 GiB"),
         ] {
             assert_eq!(size(bytes), text);
-        }
-        for (seconds, text) in [
-            (-5, "0 seconds"),
-            (1, "1 second"),
-            (119, "119 seconds"),
-            (120, "2 minutes"),
-            (7_200, "2 hours"),
-            (172_800, "2 days"),
-        ] {
-            assert_eq!(age(seconds), text);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use serde::{Serialize, Serializer};
 
 use super::{ExportCounts, Format};
+use crate::hex::hex;
 use crate::member::{Member, Reason};
 use crate::password::{Hash, KeyId, Stored};
 
@@ -217,10 +218,6 @@ fn record<T: AsRef<[u8]>>(
     let mut writer = csv::WriterBuilder::new().buffer_capacity(RECORD_BYTES).from_writer(out);
     writer.write_record(values)?;
     writer.flush()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

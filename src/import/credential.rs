@@ -3,6 +3,7 @@
 use super::columns::Column;
 use super::row::Row;
 use crate::action::Rules;
+use crate::hex::unhex;
 use crate::identity::Key;
 use crate::member::Credential;
 use crate::password::{Cryptpass, Hash, PASSWORD_EXPECTED, Password, Seal, Stored, Vault, Wrapped};
@@ -94,16 +95,11 @@ pub(super) fn looks_like_digest(row: &Row) -> bool {
     })
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let is_hex = text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let byte = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    is_hex.then(|| (0..text.len()).step_by(2).map(byte).collect()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::{ExpiryRule, Zone};
+    use crate::hex::hex;
     use crate::identity::{MemberId, SiteId};
     use crate::password::{Cost, HashKind, Hasher, verify};
 
@@ -138,7 +134,7 @@ mod tests {
         let des = Cryptpass::parse("41R19prsa7NLQ").unwrap();
         let wrapped = hasher.wrap(&des).unwrap();
         let seal = rules(false).vault.seal_password(key(), &testtest);
-        let hex: String = seal.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(seal.as_bytes());
         let bcrypt = bcrypt::hash("testtest", 4).unwrap();
         let apr1 = "$apr1$abcdefgh$0UjStWmXslmzQv7sQKyIS/";
         let sha = "{SHA}Uau5Y2B43vv4iNhFenx2+FyPEUw=";
@@ -175,7 +171,7 @@ mod tests {
     fn what_no_login_can_use_is_refused_without_showing_it() {
         let foreign = Vault::from_key([8; 32]);
         let seal = foreign.seal_password(key(), &Password::parse("x").unwrap());
-        let hex: String = seal.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(seal.as_bytes());
         let yescrypt = "$y$jAT$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7";
         for (column, text, said) in [
             (Column::Password, yescrypt, format!("password: {HASH_EXPECTED}, found 73 bytes")),

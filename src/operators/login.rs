@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use crate::block::{LoginName, NameHolder, Network};
 use crate::chain::chain;
 use crate::clock::Clock;
+use crate::hex::hex;
 use crate::logging::limit::{LinesMax, Window};
 use crate::login::guard::{Guard, Verdict, WrongPassword};
 use crate::login::remembered::Remembered;
@@ -102,8 +103,7 @@ impl OperatorLogins {
     ) -> Result<Self, HashError> {
         let mut secret = [0_u8; 32];
         getrandom::fill(&mut secret)?;
-        let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let nobody = Password::parse(&text).map(|password| password::hash(&password, cost));
+        let nobody = Password::parse(&hex(&secret)).map(|password| password::hash(&password, cost));
         Ok(Self {
             guard: Guard::new(LIMITS, false, 0),
             of_loopback: Guard::new(GuessLimits { network: 0, ..LIMITS }, false, 0),

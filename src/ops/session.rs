@@ -15,7 +15,9 @@ pub use super::signed::{FormToken, Signed};
 use super::console::page;
 use super::state;
 use crate::chain::chain;
+use crate::hex::hex;
 use crate::http::respond::{plain, plain_unavailable};
+use crate::key_file::from_hex;
 use crate::login::cookie_header;
 use crate::operator::{OPERATOR_SESSION_SECONDS, TokenDigest};
 use crate::secret::redacted;
@@ -46,19 +48,7 @@ impl SessionToken {
 
     /// Reads 64 hexadecimal digits in lower case.
     fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let mut bytes = Zeroizing::new([0; 32]);
-        if text.len() != 2 * bytes.len() {
-            return None;
-        }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
-        Some(Self(bytes))
+        from_hex(text.as_bytes()).map(Self)
     }
 
     fn expose(&self) -> String {
@@ -73,10 +63,6 @@ impl SessionToken {
     fn csrf(&self) -> String {
         hex(&Sha256::new_with_prefix(b"csrf").chain_update(*self.0).finalize())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The extractor of a request with a valid session. Without one, a GET is led to the login page,

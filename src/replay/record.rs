@@ -6,6 +6,7 @@ use crate::action::{Parsed, Recorded};
 use crate::apply::Postback;
 use crate::clock::{Moment, YEAR_9999_ENDS};
 use crate::fields::Fields;
+use crate::hex::{hex, unhex};
 use crate::identity::SessionHash;
 use crate::journal::{Origin, Received};
 use crate::member::Credential;
@@ -275,15 +276,4 @@ fn is_set(column: Option<u8>) -> Option<bool> {
         Some(1) => Some(true),
         Some(_) => None,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes().chunks_exact(2);
-    let whole = digits.remainder().is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.map(byte).collect::<Option<_>>().filter(|_| whole)
 }

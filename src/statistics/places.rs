@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::statvfs;
-
 use super::snapshot::Sizes;
+use crate::file_system::free_bytes;
 use crate::store::Location;
+use crate::whole_file::parent;
 
 /// The files of the database, if it is on this machine.
 #[derive(Clone, Debug, Default)]
@@ -29,11 +29,24 @@ impl Places {
     pub fn sizes(&self) -> Sizes {
         let Some((database, log)) = &self.files else { return Sizes::default() };
         let bytes = |path: &Path| path.metadata().ok().map(|found| found.len());
-        let free = database.parent().and_then(|dir| statvfs(dir).ok());
         Sizes {
             database: bytes(database),
             log: bytes(log),
-            free: free.map(|found| found.f_bavail.saturating_mul(found.f_frsize)),
+            free: free_bytes(parent(database)).ok().flatten(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: the directory of `userman.db` alone is an empty path, which is no directory.
+    #[test]
+    fn a_database_without_a_directory_in_its_path_is_on_the_disk_of_the_working_directory() {
+        let places = Places::of(&Location::parse("sqlite:nothing-is-here.db").unwrap());
+        let sizes = places.sizes();
+        assert_eq!((sizes.database, sizes.log), (None, None));
+        assert!(sizes.free.is_some_and(|free| free > 0), "{sizes:?}");
     }
 }

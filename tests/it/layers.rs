@@ -115,6 +115,7 @@ const LAYERS: &[Layer] = &[
             "denied",
             "file_system",
             "heartbeat",
+            "hex",
             "host_names",
             "identity",
             "idle",

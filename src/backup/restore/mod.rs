@@ -25,6 +25,7 @@ use super::place;
 use crate::apply::in_transaction;
 use crate::data_dir::DataDir;
 use crate::denied::explain;
+use crate::file_system::free_bytes;
 use crate::owner;
 use crate::password::Vault;
 use crate::replay::end_all_logins;
@@ -211,7 +212,7 @@ fn make_draft(
     let failed = |error| RestoreError::Io(path.to_owned(), explain(path, error));
     let reader = open_backup(backup).map_err(RestoreError::Open)?;
     let bytes = reader.copy_size().map_err(RestoreError::Read)?;
-    if let Some(free) = place::free(parent(path)).map_err(failed)?
+    if let Some(free) = free_bytes(parent(path)).map_err(failed)?
         && free < bytes
     {
         return Err(RestoreError::NoRoom { dir: parent(path).to_owned(), free, bytes });

@@ -16,6 +16,7 @@ use crate::login::explanation::{MemberFacts, explain};
 use crate::login_record::StoredLogin;
 use crate::member::Member;
 use crate::password::Stored;
+use crate::replay::record_text;
 use crate::store::{JournalFilter, Read, pages};
 use crate::unicode::Visible;
 
@@ -77,7 +78,7 @@ fn show(out: &mut impl Write, reader: &dyn Read, key: Key) -> Result<(), Failure
         member: Some(key.member.get()),
         ..JournalFilter::default()
     };
-    journal::print(reader, &filter, out, |record| Ok(journal::text(record)))
+    journal::print(reader, &filter, out, |record| Ok(record_text(record)))
 }
 
 /// The current blocks whose name is the member's.

@@ -44,17 +44,6 @@ impl Times {
     }
 }
 
-/// A duration in seconds in words, as in `3 minutes`, rounded down.
-pub fn age(seconds: i64) -> String {
-    let (count, unit) = match seconds.max(0) {
-        seconds @ ..120 => (seconds, "second"),
-        seconds @ 120..7_200 => (seconds / 60, "minute"),
-        seconds @ 7_200..172_800 => (seconds / 3_600, "hour"),
-        seconds => (seconds / 86_400, "day"),
-    };
-    crate::counted::counted(count.unsigned_abs(), unit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,19 +65,5 @@ mod tests {
             times("Europe/Berlin").html(1_781_524_800).to_string(),
             "<time datetime=\"2026-06-15T12:00:00Z\">2026-06-15 14:00:00</time>"
         );
-    }
-
-    #[test]
-    fn an_age_has_one_unit() {
-        for (seconds, text) in [
-            (-5, "0 seconds"),
-            (1, "1 second"),
-            (119, "119 seconds"),
-            (150, "2 minutes"),
-            (7_200, "2 hours"),
-            (200_000, "2 days"),
-        ] {
-            assert_eq!(age(seconds), text);
-        }
     }
 }

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
-use rustix::fs::statvfs;
 
 use super::connection::{busy_and_quiet, first_problem, open, open_immutable};
 use super::files::beside;
 use super::header::leave_wal_mode;
 use super::reader::Reader;
 use super::{fault, open as opening, upgrade};
+use crate::file_system::free_bytes;
 use crate::store::{Contents, Copied, CopyError, CopyWatch, Fault, OpenError, Read};
 use crate::whole_file::parent;
 
@@ -208,12 +208,10 @@ impl Log {
     fn check(&self) -> Result<(), CopyError> {
         let Some(path) = &self.path else { return Ok(()) };
         let growth = self.growth();
-        let stat = statvfs(parent(path)).map_err(std::io::Error::from)?;
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        if stat.f_blocks > 0 && growth > free {
-            return Err(CopyError::LogTooLarge(growth));
+        match free_bytes(parent(path))? {
+            Some(free) if growth > free => Err(CopyError::LogTooLarge(growth)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -1,12 +1,12 @@
 //! The free space that an upgrade needs, and how much there is.
 
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::file_system::free_bytes;
 use crate::store::Fault;
 use crate::whole_file::parent;
 
@@ -52,7 +52,7 @@ impl Space {
             FEW_PAGES + copy / INDEX_PART
         };
         let needed = copy + only_in_wal + written;
-        Ok(Self { copy, needed, free: free(parent(database)).ok().flatten() })
+        Ok(Self { copy, needed, free: free_bytes(parent(database)).ok().flatten() })
     }
 
     /// How long the upgrade takes, roughly.
@@ -66,12 +66,6 @@ impl Space {
     pub(super) fn missing(&self) -> u64 {
         self.free.map_or(0, |free| self.needed.saturating_sub(free))
     }
-}
-
-/// `None` for a file system that does not count blocks.
-fn free(dir: &Path) -> io::Result<Option<u64>> {
-    let found = rustix::fs::statvfs(dir)?;
-    Ok((found.f_blocks > 0).then(|| found.f_bavail.saturating_mul(found.f_frsize)))
 }
 
 /// Rounded up.

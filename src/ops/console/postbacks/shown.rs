@@ -4,11 +4,11 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::chain::chain;
-use crate::clock::format_utc;
 use crate::fields::{Fields, MASK};
 use crate::ops::console::row;
 use crate::ops::console::times::Times;
 use crate::ops::console::trial::class_of;
+use crate::replay::record_text;
 use crate::reply::Reply;
 use crate::store::{StoredRecord, UnreadableRecord};
 use crate::unicode::Visible;
@@ -138,7 +138,7 @@ pub fn whole(record: &StoredRecord, times: &Times) -> Value {
         facts,
         put => puts,
         fields => fields(&record.fields),
-        text => as_text(record),
+        text => record_text(record),
     }
 }
 
@@ -163,17 +163,4 @@ fn fields(text: &str) -> Value {
     } else {
         fields.all().map(shown).collect()
     }
-}
-
-/// As `journal` prints it.
-fn as_text(record: &StoredRecord) -> String {
-    format!(
-        "{}  {:<11} {}  {}\n    from {}: {}",
-        format_utc(record.at),
-        record.action.as_deref().unwrap_or("-"),
-        record.id,
-        Visible(&record.reply),
-        record.address.as_deref().unwrap_or(&record.source),
-        Visible(&record.fields)
-    )
 }

@@ -8,10 +8,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use minijinja::{Value, context};
 
 use super::page::{Page, times};
-use super::times::{Times, age};
+use super::times::Times;
 use crate::action::NAMES;
 use crate::alarms::Alarms;
-use crate::counted::counted;
+use crate::counted::{age, counted};
 use crate::http::state::ThreadState;
 use crate::metrics::{Label as _, Refused};
 use crate::ops::session::Session;
