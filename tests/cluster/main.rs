@@ -71,7 +71,8 @@ const STORIES: &[Story] = &[
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if runner::run(STORIES, &arguments) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let meant = runner::meant(STORIES, &arguments);
+    if runner::run(&meant) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A number of the environment.

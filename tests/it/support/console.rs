@@ -7,7 +7,7 @@ use nats_userman::operators::password::hash;
 use nats_userman::password::{HashKind, Password};
 use nats_userman::store::{Location, with_engine};
 
-use super::{App, NOON, Request, Response, cheap, send_raw};
+use super::{App, NOON, Request, Response, cheap, eventually, send_raw};
 
 /// The password of all operators in tests.
 pub const OPERATOR_PASSWORD: &str = "correct horse battery";
@@ -78,8 +78,14 @@ impl App {
 impl Console {
     /// Logs an operator in at this listener.
     pub fn log_in(address: SocketAddr, name: &str) -> Self {
-        let response = submit_login(address, name, OPERATOR_PASSWORD);
-        assert_eq!(response.status, 303, "{}", response.body);
+        // An operator who was added beside the service is seen one round of each thread later.
+        let mut response = submit_login(address, name, OPERATOR_PASSWORD);
+        eventually("the operator is let in", || {
+            if response.status != 303 {
+                response = submit_login(address, name, OPERATOR_PASSWORD);
+            }
+            response.status == 303
+        });
         let cookie = response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
         let page = send_raw(address, Request::get("/logout").cookie(&cookie)).unwrap().body;
         let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form with a token");
