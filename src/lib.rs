@@ -25,6 +25,7 @@ pub mod authstring;
 pub mod backup;
 pub mod block;
 pub mod chain;
+mod child;
 pub mod cli;
 pub mod clock;
 pub mod config;

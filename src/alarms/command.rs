@@ -1,19 +1,17 @@
 //! Runs the operator's program with a message. No shell reads the command; what the program prints
 //! is bounded, and so is its time.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Pid, Signal, kill_process_group};
+use crate::child::{Limits, wait};
 
 /// The longest time that the program may take.
 pub(super) const TIME_MAX: Duration = Duration::from_secs(10);
-/// How often it is looked whether it has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The most bytes of its error output that are shown. The rest is read and dropped.
 const SHOWN_BYTES_MAX: usize = 500;
 /// Variables that the program gets. The service's own may have secrets.
@@ -78,7 +76,9 @@ pub(super) fn run_unless(
         // It fits into the pipe. A program that does not read it has closed it, which is no error.
         let _ = input.write_all(message.as_bytes()).and_then(|()| input.write_all(b"\n"));
     }
-    let (ended, said) = wait(&mut child, time_max, is_over).map_err(not_run)?;
+    let output = child.stderr.take().map(OwnedFd::from);
+    let limits = Limits { time: time_max, bytes: SHOWN_BYTES_MAX };
+    let (ended, said) = wait(&mut child, output, limits, is_over).map_err(not_run)?;
     match ended {
         None if is_over.load(Ordering::Relaxed) => Err(CommandError::Stopped(program.clone())),
         None => Err(CommandError::TooSlow(program.clone(), time_max.as_secs())),
@@ -88,44 +88,6 @@ pub(super) fn run_unless(
             end: end(status),
             said: shown(&said),
         }),
-    }
-}
-
-/// Waits for the end of the program. Returns `None` if it had to be killed, and the beginning of
-/// its error output.
-fn wait(
-    child: &mut Child,
-    time_max: Duration,
-    is_over: &AtomicBool,
-) -> io::Result<(Option<ExitStatus>, Vec<u8>)> {
-    let until = Instant::now() + time_max;
-    let mut output = child.stderr.take();
-    if let Some(pipe) = &output {
-        // A child of the program may keep the pipe open for ever.
-        fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
-    }
-    let (mut said, mut buffer) = (Vec::new(), [0; 4_096]);
-    loop {
-        let status = child.try_wait()?;
-        while let Some(pipe) = &mut output
-            && Instant::now() < until
-            && let Ok(read @ 1..) = pipe.read(&mut buffer)
-        {
-            let room = SHOWN_BYTES_MAX.saturating_sub(said.len());
-            said.extend_from_slice(&buffer[..read.min(room)]);
-        }
-        if status.is_some() {
-            return Ok((status, said));
-        }
-        if Instant::now() >= until || is_over.load(Ordering::Relaxed) {
-            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            child.kill()?;
-            child.wait()?;
-            return Ok((None, said));
-        }
-        std::thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The thread that looks for causes, and tells of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -134,8 +134,8 @@ struct Watch {
     /// When this receiver last led, by the steady clock.
     led_at: i64,
     probe: Probe,
-    /// The causes that were raised, with their messages, that a target has not taken yet.
-    untold: Vec<(Cause, String)>,
+    /// The events, with their messages, that a target has not taken yet.
+    untold: Vec<(Event, String)>,
     /// The causes that were last written to the file.
     kept: BTreeSet<Cause>,
 }
@@ -177,14 +177,13 @@ impl Watch {
         self.told.0.store(Arc::new(raised));
     }
 
-    /// Keeps the raised alarms, if they have changed. An alarm that a target has not taken yet is
-    /// left out: after a restart it is raised again, and not lost.
+    /// Keeps the alarms as all targets know them, if that has changed. One that was raised and not
+    /// taken yet is left out, and one whose end was not taken yet is kept: after a restart, either
+    /// is told again.
     fn keep(&mut self, raised: &[Raised]) {
         let targets = &self.targets;
         self.untold.retain(|(_, json)| targets.iter().any(|target| target.has(json)));
-        let is_untold = |cause: Cause| self.untold.iter().any(|(untold, _)| *untold == cause);
-        let told: Vec<Raised> =
-            raised.iter().filter(|raised| !is_untold(raised.cause)).cloned().collect();
+        let told = as_told(raised, self.untold.iter().map(|(event, _)| event));
         let causes: BTreeSet<Cause> = told.iter().map(|raised| raised.cause).collect();
         if causes == self.kept {
             return;
@@ -220,8 +219,53 @@ impl Watch {
         }
         let json = event.json(&self.host);
         self.targets.iter().for_each(|target| target.put(json.clone()));
-        if event.state == State::Raised {
-            self.untold.push((cause, json));
+        self.untold.push((event.clone(), json));
+    }
+}
+
+/// The alarms as they were told: those that are raised, as if the events that wait had not been.
+fn as_told<'e>(raised: &[Raised], untold: impl Iterator<Item = &'e Event>) -> Vec<Raised> {
+    let mut told: BTreeMap<Cause, Raised> =
+        raised.iter().map(|raised| (raised.cause, raised.clone())).collect();
+    let mut seen = BTreeSet::new();
+    // The first that waits says how it was before.
+    for Event { cause, state, since, message } in untold {
+        if !seen.insert(*cause) {
+            continue;
+        }
+        match state {
+            State::Raised => told.remove(cause),
+            State::Cleared => {
+                let before = Raised { cause: *cause, since: *since, message: message.clone() };
+                told.insert(*cause, before)
+            }
+            State::Test => None,
+        };
+    }
+    told.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_target_has_not_taken_counts_as_not_told() {
+        let raised =
+            |message: &str| Raised { cause: Cause::Disk, since: 7, message: message.into() };
+        let event =
+            |state| Event { cause: Cause::Disk, state, since: 7, message: "an event".into() };
+        let (begun, over) = (event(State::Raised), event(State::Cleared));
+        for (now, untold, kept) in [
+            (vec![raised("now")], vec![], vec![raised("now")]),
+            (vec![], vec![], vec![]),
+            (vec![raised("now")], vec![&begun], vec![]),
+            (vec![], vec![&over], vec![raised("an event")]),
+            (vec![], vec![&begun, &over], vec![]),
+            (vec![raised("now")], vec![&over, &begun], vec![raised("an event")]),
+            (vec![raised("now")], vec![&begun, &over, &begun], vec![]),
+        ] {
+            assert_eq!(as_told(&now, untold.iter().copied()), kept, "{untold:?}");
         }
     }
 }

@@ -6,11 +6,13 @@ use std::io::{Write as _, stdout};
 use clap::Subcommand;
 
 use super::failure::Failure;
+use super::lift::make_lifts;
 use crate::block::{Block, LoginName, Network};
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
-use crate::login::blocks::{self, Selection};
+use crate::login::blocks::Selection;
+use crate::member_change::lift::Lift;
 use crate::store::pages;
 
 #[derive(Debug, Subcommand)]
@@ -72,7 +74,9 @@ fn list(blocks: &[Block]) -> Result<(), Failure> {
 }
 
 fn lift(config: &Config, selected: &[&Block]) -> Result<(), Failure> {
-    database::with_writer(config, |engine| blocks::lift(engine, selected))??;
+    let lifts: Vec<Lift> =
+        selected.iter().map(|&block| Lift::of_block(block.clone(), None)).collect();
+    make_lifts(config, &lifts)?;
     let mut out = stdout().lock();
     for block in selected {
         writeln!(out, "lifted: {block}")?;

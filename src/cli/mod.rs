@@ -14,6 +14,7 @@ mod health;
 mod import;
 mod journal;
 mod key;
+mod lift;
 mod member;
 mod migrate_store;
 mod operator;
@@ -30,6 +31,7 @@ mod token;
 mod try_out;
 mod typed_password;
 
+use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::process::exit;
 use std::sync::Arc;
@@ -43,6 +45,7 @@ use crate::config::{
     exposed_by, without_unusable_variables,
 };
 use crate::denied;
+use crate::logging::priority::of_failure;
 
 /// The exit code of clap for arguments that are no command.
 const WRONG_USAGE: i32 = 2;
@@ -107,7 +110,16 @@ fn end(error: &clap::Error, tolerant: clap::Command) -> ! {
         matches.is_ok_and(|matches| matches.subcommand_name() == Some("health"))
     };
     // If stderr is closed, nobody reads it.
-    let _ = error.print();
+    let _ = match of_failure() {
+        "" => error.print(),
+        priority => {
+            let text = error.render().to_string();
+            let lines = text.lines().filter(|line| !line.is_empty());
+            lines
+                .map(|line| format!("{priority}{line}\n"))
+                .try_for_each(|line| stderr().write_all(line.as_bytes()))
+        }
+    };
     match error.exit_code() {
         WRONG_USAGE if is_health() => exit(FAILED),
         code => exit(code),

@@ -7,12 +7,13 @@ use std::io::{BufWriter, Write as _, stdout};
 use clap::Subcommand;
 
 use super::failure::Failure;
-use crate::apply::in_transaction;
+use super::lift::make_lifts;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::database;
 use crate::identity::{ID_EXPECTED, Key, MemberId, SiteId};
+use crate::member_change::lift::Lift;
 use crate::shared_use::MemberNetwork;
 
 /// The members that are listed by default.
@@ -106,16 +107,13 @@ fn among(networks: &[&MemberNetwork]) -> String {
 }
 
 fn lift(config: &Config, key: Key) -> Result<(), Failure> {
-    database::check(config)?;
-    let now = Clock::System.now();
-    let lifted = database::with_writer(config, |engine| {
-        in_transaction(engine, |engine| engine.lift_sharing(key, now))
-    })??;
     let Key { site, member } = key;
-    if lifted {
-        writeln!(stdout(), "lifted: member {member} of site {site} may enter again")?;
-    } else {
-        writeln!(stdout(), "member {member} of site {site} is not blocked: nothing was lifted")?;
+    let now = Clock::System.now();
+    let block = database::open(config)?.sharing_of(key)?;
+    if block.is_none_or(|block| block.until <= now) {
+        let line = format!("member {member} of site {site} is not blocked: nothing was lifted");
+        return Ok(writeln!(stdout(), "{line}")?);
     }
-    Ok(())
+    make_lifts(config, &[Lift::of_member(key, None, Vec::new(), None)])?;
+    Ok(writeln!(stdout(), "lifted: member {member} of site {site} may enter again")?)
 }

@@ -1,8 +1,17 @@
 //! The machine that the service runs on, as far as its files and programs tell.
 
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::child::{Limits, wait};
+
+/// For a program of systemd, which answers at once or waits for a bus that does not.
+const ASK_LIMITS: Limits = Limits { time: Duration::from_secs(5), bytes: 64 * 1024 };
 
 /// The machine. Tests put another root directory in the place of `/`.
 #[derive(Clone, Debug)]
@@ -50,16 +59,25 @@ impl Machine {
             .any(|file| self.has(file))
     }
 
-    /// What a program of the machine prints, if it can be started. systemctl ends with an error for
-    /// a unit that is not active, and prints that as well.
+    /// What a program of the machine prints, if it can be started and ends in time. systemctl ends
+    /// with an error for a unit that is not active, and prints that as well.
     pub(super) fn ask(&self, program: &str, args: &[&str]) -> Option<String> {
-        let output = Command::new(self.path(program))
+        self.ask_within(program, args, ASK_LIMITS)
+    }
+
+    fn ask_within(&self, program: &str, args: &[&str], limits: Limits) -> Option<String> {
+        let mut child = Command::new(self.path(program))
             .args(args)
             .stdin(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .output()
+            .process_group(0)
+            .spawn()
             .ok()?;
-        Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+        let output = child.stdout.take().map(OwnedFd::from);
+        let (status, printed) = wait(&mut child, output, limits, &AtomicBool::new(false)).ok()?;
+        status?;
+        Some(String::from_utf8(printed).ok()?.trim().to_owned())
     }
 
     /// The name of the machine's time zone: where /etc/localtime leads to, or what /etc/timezone
@@ -87,5 +105,19 @@ impl Machine {
     /// The arguments of a process, as every user of the machine can see them.
     pub(super) fn arguments(&self, process: i32) -> Vec<u8> {
         fs::read(self.path(&format!("/proc/{process}/cmdline"))).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_does_not_end_is_given_up_and_one_that_fails_is_read() {
+        let limits = Limits { time: Duration::from_millis(100), ..ASK_LIMITS };
+        let ask = |script: &str| Machine::default().ask_within("/bin/sh", &["-c", script], limits);
+        assert_eq!(ask("echo begun; exec sleep 600"), None);
+        let asked = Machine::default().ask("/bin/sh", &["-c", "echo inactive; exit 3"]);
+        assert_eq!(asked.as_deref(), Some("inactive"));
     }
 }

@@ -8,6 +8,7 @@ use actix_web::{Error, FromRequest, HttpRequest, HttpResponse};
 use futures_util::future::LocalBoxFuture;
 use subtle::ConstantTimeEq as _;
 
+use super::console::page::Page;
 use super::session::{Signed, error, refuse, signed};
 use super::state;
 use crate::fields::Fields;
@@ -54,9 +55,12 @@ impl FromRequest for Form {
             let sent = form.get(CSRF_FIELD).unwrap_or_default();
             if !bool::from(sent.as_bytes().ct_eq(form.signed.csrf.expose().as_bytes())) {
                 refuse(&request, "a form", "its token (csrf) is not that of the session");
-                let text =
-                    "This form is of another login. Go back, load the page again, and retry.";
-                return Err(error(plain(StatusCode::FORBIDDEN, text)));
+                let page = refused(
+                    StatusCode::FORBIDDEN,
+                    "This form is of another login, and nothing was changed. Begin again, and \
+                     repeat it.",
+                );
+                return Err(error(page));
             }
             Ok(form)
         })
@@ -73,8 +77,10 @@ pub(super) async fn read(
     payload: web::Payload,
 ) -> Result<Bytes, HttpResponse> {
     if !is_from_here(request, state::of(request).1, "console") {
-        let text = "This form was not sent from a page of this console.";
-        return Err(plain(StatusCode::FORBIDDEN, text));
+        return Err(refused(
+            StatusCode::FORBIDDEN,
+            "This form was not sent from a page of this console, and nothing was changed.",
+        ));
     }
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).map_or("", str::trim);
@@ -83,4 +89,9 @@ pub(super) async fn read(
         return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("expected {URLENCODED}")));
     }
     body::read(request, payload).await.map_err(unread_form)
+}
+
+/// The page in a browser whose form was refused.
+fn refused(status: StatusCode, sentence: &str) -> HttpResponse {
+    Page::problem(status, "Not done", sentence).link("/", "Begin again").respond_unsigned()
 }

@@ -6,7 +6,7 @@ use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::context;
 
-use super::console::page;
+use super::console::page::{self, Page};
 use super::form::{self, Form};
 use super::session::{self, Session, SessionToken};
 use super::{Ops, state};
@@ -98,7 +98,12 @@ pub(super) async fn logout_page(request: HttpRequest, session: Session) -> HttpR
 /// Ends the session.
 pub(super) async fn logout(request: HttpRequest, form: Form, ops: Data<Ops>) -> HttpResponse {
     if !ops.logins.log_out(form.signed.token).await {
-        return plain_unavailable("The session could not be ended just now. Try again.");
+        return Page::problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Not logged out",
+            "The session could not be ended just now. Try again.",
+        )
+        .respond(&request, &form.signed);
     }
     log::info!(
         operator:% = form.signed.operator, address:% = state::address(&request);

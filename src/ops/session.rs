@@ -12,11 +12,10 @@ use zeroize::Zeroizing;
 
 pub use super::signed::{FormToken, Signed};
 
-use super::console::page;
+use super::console::page::{self, Page};
 use super::state;
 use crate::chain::chain;
 use crate::hex::hex;
-use crate::http::respond::{plain, plain_unavailable};
 use crate::key_file::from_hex;
 use crate::login::cookie_header;
 use crate::operator::{OPERATOR_SESSION_SECONDS, TokenDigest};
@@ -153,21 +152,26 @@ pub(super) async fn signed(request: &HttpRequest) -> Result<Signed, HttpResponse
         Ok(None) => {}
         Err(error) => {
             refuse(request, "a page", &format!("sessions cannot be read: {}", chain(&error)));
-            return Err(plain_unavailable(
-                "The database cannot be read just now. Ask /health/ready, or run \
+            let page = Page::problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The database cannot be read",
+                "Your session cannot be checked now. /health/ready says what is wrong, and so does \
                  `nats-userman doctor` on the machine.",
-            ));
+            );
+            return Err(page.respond_unsigned());
         }
     }
     Err(match *request.method() {
         Method::GET | Method::HEAD => to_login(request),
         _ => {
             refuse(request, "a form", "it has no session, or one that has ended");
-            plain(
+            Page::problem(
                 StatusCode::UNAUTHORIZED,
-                "Your session has ended, and nothing was changed. Log in again at /login, then \
-                 repeat it.",
+                "Log in again",
+                "Your session has ended, and nothing was changed. Log in, and repeat it.",
             )
+            .link("/login", "Log in")
+            .respond_unsigned()
         }
     })
 }

@@ -1,30 +1,22 @@
 //! The console of operators: every page at the size of a phone and of a desk, the live tail, a run
 //! of the lab, and a block that is lifted.
-//!
-//! With UPDATE_DOCS=1 the pictures under `docs/console/` are made again.
-
-use std::path::Path;
 
 use nats_userman::operator::Role;
-use serde_json::json;
 
-use super::accessible::{EXAMINE, FITS, axe_core};
+use super::accessible::axe_core;
 use super::driver::Browser;
+use super::page::{base, check, keep_picture};
 use crate::support::{App, OPERATOR_PASSWORD, OPS, Request, eventually, temp_dir};
 
-/// Each page of the menu, its title, and whether it is kept as a picture.
-const PAGES: [(&str, &str, Option<&str>); 6] = [
-    ("/", "Today", Some("today")),
-    ("/postbacks", "Postbacks", Some("postbacks")),
-    ("/lab", "Lab", None),
-    ("/blocks", "Blocks and sharing", Some("blocks")),
-    ("/settings", "Settings", None),
-    ("/health", "Health", Some("health")),
+/// Each page of the menu, its title, and the name of its picture.
+const PAGES: [(&str, &str, &str); 6] = [
+    ("/", "Today", "today"),
+    ("/postbacks", "Postbacks", "postbacks"),
+    ("/lab", "Lab", "lab-form"),
+    ("/blocks", "Blocks and sharing", "blocks"),
+    ("/settings", "Settings", "settings"),
+    ("/health", "Health", "health"),
 ];
-/// What the page has loaded from elsewhere.
-const FROM_ELSEWHERE: &str = "return performance.getEntriesByType('resource') \
-    .map(entry => entry.name).filter(name => !name.startsWith(location.origin + '/') \
-    && !name.startsWith('data:'))";
 const FLAGS: [&str; 4] = ["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "2"];
 
 /// A service with a day of postbacks, a blocked name, and an operator of each role.
@@ -57,10 +49,6 @@ fn busy_service() -> App {
     app
 }
 
-fn base(app: &App) -> String {
-    format!("http://localhost:{}", app.ops.unwrap().port())
-}
-
 fn log_in(browser: &Browser, app: &App, name: &str) {
     browser.go(&format!("{}/", base(app)));
     browser.comes_to("/login?back=%2F", "Log in – nats-userman");
@@ -68,25 +56,6 @@ fn log_in(browser: &Browser, app: &App, name: &str) {
     browser.type_into("Password", OPERATOR_PASSWORD);
     browser.press("Log in");
     browser.comes_to("/", "Today – nats-userman");
-}
-
-/// Nothing is wrong with the page that is shown.
-fn check(browser: &Browser, axe: &str, width: u32, what: &str) {
-    assert_eq!(browser.logged(), [""; 0], "{what}: the browser's console");
-    assert_eq!(browser.script(FROM_ELSEWHERE), json!([]), "{what}: loaded from elsewhere");
-    assert_eq!(browser.script(FITS), json!(width), "{what}: cut off");
-    browser.script(axe);
-    assert_eq!(browser.script_that_waits(EXAMINE), json!([]), "{what}");
-    browser.logged();
-}
-
-/// Keeps a picture of the page in the documentation.
-fn keep_picture(browser: &Browser, name: &str, width: u32) {
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/console");
-        std::fs::create_dir_all(&dir).unwrap();
-        std::fs::write(dir.join(format!("{name}-{width}.png")), browser.screenshot()).unwrap();
-    }
 }
 
 #[test]
@@ -99,6 +68,7 @@ fn axe_finds_nothing_on_any_page_of_the_console_and_nothing_comes_from_elsewhere
         let open = || if width == 360 { Browser::open(true) } else { Browser::open_on_desktop() };
         let Some(browser) = open() else { return };
         browser.go(&format!("{}/", base(&app)));
+        keep_picture(&browser, "login", width);
         check(&browser, &axe, width, "the login form");
         log_in(&browser, &app, "anna");
         for scheme in ["light", "dark"] {
@@ -106,8 +76,8 @@ fn axe_finds_nothing_on_any_page_of_the_console_and_nothing_comes_from_elsewhere
             for (path, title, picture) in PAGES {
                 browser.go(&format!("{}{path}", base(&app)));
                 browser.comes_to(path, &format!("{title} – nats-userman"));
-                if let (Some(name), "light") = (picture, scheme) {
-                    keep_picture(&browser, name, width);
+                if scheme == "light" {
+                    keep_picture(&browser, picture, width);
                 }
                 check(&browser, &axe, width, &format!("{path}, {scheme}, {width} wide"));
             }
@@ -121,10 +91,30 @@ fn axe_finds_nothing_on_any_page_of_the_console_and_nothing_comes_from_elsewhere
                 browser.go(&format!("{}{path}", base(&app)));
                 // A status of 400 or 404 is a line in the browser's console.
                 browser.logged();
+                if (path, scheme) == ("/postbacks/1", "light") {
+                    keep_picture(&browser, "record", width);
+                }
                 check(&browser, &axe, width, &format!("{path}, {scheme}, {width} wide"));
             }
+            try_in_the_lab(&browser, &app);
+            if scheme == "light" {
+                keep_picture(&browser, "lab", width);
+            }
+            check(&browser, &axe, width, &format!("a run of the lab, {scheme}, {width} wide"));
         }
     }
+}
+
+/// Pastes a postback into the lab, and reads what would be answered.
+fn try_in_the_lab(browser: &Browser, app: &App) {
+    browser.go(&format!("{}/lab", base(app)));
+    let pasted = "action=CHANGE&siteid=1&memberid=71&new_password=Sesame-99&new_email=b@x.example";
+    browser.type_into("Postback", pasted);
+    browser.press("Try it");
+    eventually("it is decided", || !browser.all("#sentence").is_empty());
+    let said = browser.text(&browser.the("#sentence"));
+    assert_eq!(said, "member 71 \"bob\" changed on site 1");
+    assert!(!browser.text(&browser.the("main")).contains("Sesame"));
 }
 
 #[test]
@@ -176,15 +166,7 @@ fn a_postback_is_tried_in_the_lab_and_a_block_is_lifted_with_the_keyboard_alone(
     let app = busy_service();
     let Some(browser) = Browser::open_on_desktop() else { return };
     log_in(&browser, &app, "bert");
-    browser.go(&format!("{}/lab", base(&app)));
-    let pasted = "action=CHANGE&siteid=1&memberid=71&new_password=Sesame-99&new_email=b@x.example";
-    browser.type_into("Postback", pasted);
-    browser.press("Try it");
-    eventually("it is decided", || !browser.all("#sentence").is_empty());
-    let said = browser.text(&browser.the("#sentence"));
-    assert_eq!(said, "member 71 \"bob\" changed on site 1");
-    assert!(!browser.text(&browser.the("main")).contains("Sesame"));
-    keep_picture(&browser, "lab", 1280);
+    try_in_the_lab(&browser, &app);
     check(&browser, &axe, 1280, "a run of the lab");
 
     browser.go(&format!("{}/blocks", base(&app)));

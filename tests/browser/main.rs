@@ -11,6 +11,7 @@ mod accessible;
 mod console;
 mod driver;
 mod members;
+mod page;
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;

@@ -1,21 +1,13 @@
 //! The page Members of the console, as an operator of each role uses it: search, what is said of a
 //! member, and each change, with the keyboard alone.
-//!
-//! With UPDATE_DOCS=1 the pictures under `docs/console/` are made again.
-
-use std::path::Path;
 
 use nats_userman::operator::Role;
-use serde_json::json;
 
-use super::accessible::{EXAMINE, FITS, axe_core};
+use super::accessible::axe_core;
 use super::driver::Browser;
+use super::page::{base, check, keep_picture};
 use crate::support::{App, OPERATOR_PASSWORD, OPS, Request, eventually, temp_dir};
 
-/// What the page has loaded from elsewhere.
-const FROM_ELSEWHERE: &str = "return performance.getEntriesByType('resource') \
-    .map(entry => entry.name).filter(name => !name.startsWith(location.origin + '/') \
-    && !name.startsWith('data:'))";
 const MEMBER: &str = "bob – member 71 of site 1 – nats-userman";
 
 /// A service with bob (71), who is blocked, ann (72), the former member cleo (73), a hostile name
@@ -46,10 +38,6 @@ fn service() -> App {
     app
 }
 
-fn base(app: &App) -> String {
-    format!("http://localhost:{}", app.ops.unwrap().port())
-}
-
 fn log_in(browser: &Browser, app: &App, name: &str) {
     browser.go(&format!("{}/members", base(app)));
     browser.type_into("Operator", name);
@@ -61,25 +49,6 @@ fn log_in(browser: &Browser, app: &App, name: &str) {
 fn log_out(browser: &Browser) {
     browser.press("Log out");
     eventually("the login form", || !browser.all("form[action='/login']").is_empty());
-}
-
-/// Nothing is wrong with the page that is shown.
-fn check(browser: &Browser, axe: &str, width: u32, what: &str) {
-    assert_eq!(browser.logged(), [""; 0], "{what}: the browser's console");
-    assert_eq!(browser.script(FROM_ELSEWHERE), json!([]), "{what}: loaded from elsewhere");
-    assert_eq!(browser.script(FITS), json!(width), "{what}: cut off");
-    browser.script(axe);
-    assert_eq!(browser.script_that_waits(EXAMINE), json!([]), "{what}");
-    browser.logged();
-}
-
-/// Keeps a picture of the page in the documentation.
-fn keep_picture(browser: &Browser, name: &str, width: u32) {
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/console");
-        std::fs::create_dir_all(&dir).unwrap();
-        std::fs::write(dir.join(format!("{name}-{width}.png")), browser.screenshot()).unwrap();
-    }
 }
 
 /// The message at the top of the page.

@@ -293,7 +293,7 @@ fn a_program_that_still_runs_at_the_stop_is_killed_with_its_children() {
 }
 
 #[test]
-fn an_alarm_that_was_not_delivered_before_a_stop_is_raised_again_after_it() {
+fn an_alarm_and_its_end_that_were_not_delivered_before_a_stop_are_told_after_it() {
     let dir = temp_dir();
     let tried = dir.path().join("tried");
     let alarm = script(dir.path(), &format!("touch {}; exit 1", tried.display()));
@@ -320,6 +320,26 @@ fn an_alarm_that_was_not_delivered_before_a_stop_is_raised_again_after_it() {
     });
     let raised = json_of(&told.unwrap());
     assert_eq!((&raised["alarm"], &raised["state"]), (&"disk".into(), &"raised".into()));
+
+    // The same with its end.
+    fs::remove_file(&tried).unwrap();
+    let app = app.restart(&["--alarm-command", alarm.to_str().unwrap(), "--alarm-disk-mib", "0"]);
+    eventually("the end is tried", || {
+        now += 100;
+        app.set_unix(now);
+        tried.exists()
+    });
+    let (url, requests) = server(vec![OK]);
+    let app = app.restart(&["--alarm-url", &url, "--alarm-disk-mib", "0"]);
+    let mut told = None;
+    eventually("the end is told", || {
+        now += 100;
+        app.set_unix(now);
+        told = requests.try_recv().ok();
+        told.is_some()
+    });
+    let cleared = json_of(&told.unwrap());
+    assert_eq!((&cleared["alarm"], &cleared["state"]), (&"disk".into(), &"cleared".into()));
 }
 
 #[test]

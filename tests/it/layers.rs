@@ -107,6 +107,7 @@ const LAYERS: &[Layer] = &[
         reason: "files, time, networks and log lines: knows nothing of members",
         modules: &[
             "chain",
+            "child",
             "counted",
             "country_file",
             "clock",

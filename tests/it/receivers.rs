@@ -7,7 +7,7 @@ mod sharing;
 use std::fs;
 use std::path::Path;
 
-use nats_userman::login::blocks;
+use nats_userman::member_change::lift::Lift;
 use nats_userman::store::{open_reader, pages, with_engine};
 use tempfile::TempDir;
 
@@ -93,9 +93,14 @@ fn a_block_that_one_receiver_begins_counts_at_the_other_until_a_command_lifts_it
     // As `block lift --all` does.
     let location = &first.config.location;
     let all = pages::blocks(&*open_reader(location).unwrap(), first.now()).unwrap();
-    let all: Vec<_> = all.iter().collect();
-    assert_eq!(all.len(), 1);
-    with_engine(location, false, |engine| blocks::lift(engine, &all)).unwrap().unwrap();
+    let [block] = <[_; 1]>::try_from(all).unwrap();
+    let lift = Lift::of_block(block, None);
+    with_engine(location, false, |engine| {
+        engine.begin().unwrap();
+        lift.run(engine, first.now().into()).unwrap();
+        engine.commit().unwrap();
+    })
+    .unwrap();
     for app in [&second, &first] {
         app.look_at_blocks();
         assert_eq!(status(app, "secret", GUESSER), 200, "a second later");

@@ -17,6 +17,11 @@ pub const STORIES: &[runner::Story] = &[
         run: hardened,
     },
     runner::Story {
+        name: "journalctl shows errors and warnings of the service by their priority",
+        needs: NEEDS,
+        run: priorities,
+    },
+    runner::Story {
         name: "a restart refuses nobody and loses nothing",
         needs: NEEDS,
         run: restart,
@@ -93,6 +98,9 @@ systemd-sysusers nats-userman.conf
 systemd-tmpfiles --create nats-userman.conf
 show() { systemctl show -P "$1" $unit; }
 log() { journalctl -u $unit -o cat --no-pager; }
+# What the service itself logged, from this priority on.
+logged() { journalctl -u $unit -t nats-userman -p "$1" -o cat --no-pager; }
+errors() { logged err; }
 get() { inside get 127.0.0.1:8080 "$1"; }
 post() { inside post 127.0.0.1:8080 "$(cat /var/lib/nats-userman/postback-token)" "$1"; }
 until_so() { until eval "$1"; do sleep 0.05; done; }
@@ -138,6 +146,28 @@ show Result
          success\n",
         "{log}"
     );
+}
+
+fn priorities() {
+    let story = run(
+        machine(),
+        r#"
+systemctl start $unit
+inside post 127.0.0.1:8080 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 'action=CHECK' >/dev/null
+until_so 'logged warning | grep -q "refused a call"'
+logged warning | grep -v -c 'WARN  ' || true
+logged err | wc -l
+logged info | grep -c 'INFO  listening on'
+# A directory in the place of the token is a fault.
+systemctl stop nats-userman.socket $unit
+mv /var/lib/nats-userman/postback-token /root
+mkdir /var/lib/nats-userman/postback-token
+systemctl start $unit 2>/dev/null || true
+until_so '[ "$(logged err | wc -l)" -gt 0 ]'
+logged err | head -1 | grep -c '^nats-userman: .*postback-token'
+"#,
+    );
+    assert_eq!(story.output, "0\n0\n1\n1\n");
 }
 
 fn restart() {
@@ -237,6 +267,7 @@ show Result
 show ExecMainStatus
 show NRestarts
 systemctl status --no-pager $unit | grep -o 'nats-userman: .*' || true
+errors | grep -c '^nats-userman: --time-zone'
 # Connections that wait start it again, and not for ever.
 get /health >/dev/null
 until_so '[ "$(systemctl show -P ActiveState nats-userman.socket)" = failed ]'
@@ -259,6 +290,7 @@ get /health
          0\n\
          nats-userman: --time-zone: expected a name as in Europe/Berlin or UTC, found \
          \"Mars/Base\"\n\
+         1\n\
          200 ok\n"
     );
 }

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use super::area::Area;
 use super::guard::Guard;
-use crate::apply::in_transaction;
 use crate::block::{Block, BlockKind, LoginName, NameHolder, Network};
 use crate::chain::chain;
 use crate::clock::{Clock, Reading};
 use crate::store::reads::pool::ReadPool;
-use crate::store::{CurrentDatabase, Engine, Fault, Note, Read, pages};
+use crate::store::{CurrentDatabase, Fault, Note, Read, pages};
 use crate::writer::Writer;
 
 use ledger::LINES_MAX;
@@ -39,15 +38,6 @@ impl Selection {
         self.name.as_ref().is_none_or(|name| block.target.name() == Some(name))
             && self.network.is_none_or(overlaps)
     }
-}
-
-/// Removes these blocks from the database. A running service lifts them within a second.
-///
-/// # Errors
-///
-/// If they cannot be removed; then all are kept.
-pub fn lift(engine: &mut dyn Engine, blocks: &[&Block]) -> Result<(), Fault> {
-    in_transaction(engine, |engine| blocks.iter().try_for_each(|block| engine.lift(&block.target)))
 }
 
 /// Continues the stored blocks of an earlier run, as many as the guard can hold. Returns them, to

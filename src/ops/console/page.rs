@@ -188,6 +188,12 @@ impl Page {
         )
     }
 
+    /// Adds a link to a page of [`Page::problem`].
+    pub fn link(self, address: &'static str, name: &'static str) -> Self {
+        let link = context! { address, name };
+        Self { context: context! { link, ..self.context }, ..self }
+    }
+
     /// The status of the response.
     pub fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }

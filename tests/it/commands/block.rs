@@ -72,6 +72,10 @@ fn a_block_is_listed_logged_in_one_line_and_lifted_within_a_moment() {
     eventually("the log says so", || {
         program.stderr().contains(&format!("login block lifted: {first} until="))
     });
+    let journal = run_on(&data, &["journal"]).printed();
+    let lift = "from operator: action=LIFT&username=bob";
+    let lifted = format!("OK|lifted: {first} until=");
+    assert_eq!((journal.matches(lift).count(), journal.matches(&lifted).count()), (1, 1));
 }
 
 #[test]

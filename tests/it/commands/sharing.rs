@@ -45,5 +45,9 @@ fn list_shows_the_members_with_the_most_networks_and_lift_lets_one_in_again() {
     assert_eq!(sharing(&["lift", "1", "71"]), lifted);
     let nothing = "member 71 of site 1 is not blocked: nothing was lifted\n";
     assert_eq!(sharing(&["lift", "1", "71"]), nothing);
+    let journal = run_on(dir.path(), &["journal"]).printed();
+    let lifted = "OK|lifted for member 71 of site 1: the block for sharing\n";
+    let lift = "from operator: action=LIFT&siteid=1&memberid=71\n";
+    assert_eq!((journal.matches(lifted).count(), journal.matches(lift).count()), (1, 1));
     eventually("the service notices it", || visit("bob", "198.51.1.7") == 200);
 }

@@ -101,23 +101,31 @@ fn lines_to_anything_else_have_none() {
     }
 }
 
-#[test]
-fn a_start_that_fails_is_an_error_in_the_journal() {
+/// What the journal gets of a start with these wrong flags.
+fn refused(flags: &[&str]) -> String {
     let (mut reader, writer) = pipe().unwrap();
     let mut command = program();
-    command.args(["serve", "--listen", "nonsense", "--time-zone", "Mars"]);
+    command.arg("serve").args(flags);
     command.env("JOURNAL_STREAM", stream(&writer)).stderr(writer).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
     drop(command);
     let mut said = String::new();
     reader.read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(2));
+    said
+}
+
+#[test]
+fn a_start_that_fails_is_an_error_in_the_journal() {
     assert_eq!(
-        said,
+        refused(&["--listen", "nonsense", "--time-zone", "Mars"]),
         "<3>nats-userman: --listen: expected ADDRESS:PORT, as in 127.0.0.1:8080, found \
          \"nonsense\"\n\
          <3>nats-userman: --time-zone: expected a name as in Europe/Berlin or UTC, found \"Mars\"\n"
     );
+    let said = refused(&["--lissten", "127.0.0.1:8080"]);
+    assert!(said.starts_with("<3>error: unexpected argument '--lissten' found\n"), "{said}");
+    assert!(said.lines().all(|line| line.starts_with("<3>")), "{said}");
 }
 
 #[test]

@@ -83,6 +83,13 @@ fn a_form_of_another_site_or_of_another_session_changes_nothing() {
         assert_eq!(logout(request), 403, "{why}");
         assert_eq!(anna.get("/").status, 200, "{why}");
     }
+    let refused = anna.send(post().same_origin().form(""));
+    let sentence = "This form is of another login, and nothing was changed.";
+    assert!(refused.body.contains(sentence) && refused.is_html(), "{}", refused.body);
+    let ended = app.send_ops(post().same_origin().form(&own));
+    assert_eq!(ended.status, 401);
+    let sentence = "Your session has ended, and nothing was changed. Log in, and repeat it.";
+    assert!(ended.body.contains(sentence) && ended.is_html(), "{}", ended.body);
     let text = post().same_origin().header("Content-Type", "text/plain").body(own.clone());
     assert_eq!(logout(text), 415);
     let here = post().header("Origin", "http://test").form(&own);

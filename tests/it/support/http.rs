@@ -127,6 +127,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// Whether it is a page for a browser.
+    pub fn is_html(&self) -> bool {
+        self.header("content-type").is_some_and(|kind| kind.starts_with("text/html"))
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
