@@ -32,9 +32,12 @@ const EARLY_PART: i32 = 8;
 /// Bytes of a page in the WAL, with the header of its frame.
 pub(super) const FRAME_BYTES: i64 = 4096 + 24;
 
-/// How often a checkpoint that a reader interrupted is tried again: each attempt reads through the
-/// index of the WAL.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// How soon a checkpoint that a reader interrupted is tried again, and how often at last. Most
+/// readers take milliseconds, as this program's own do: a later attempt would find a WAL that has
+/// grown, and take longer. Each attempt reads through the index of the WAL, so that they become
+/// rarer while a reader stays.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(20);
+const TRY_AGAIN_EVERY_MAX: Duration = Duration::from_secs(10);
 
 /// A read transaction that is open for longer than this is reported, however small the WAL is.
 const LONG_READ: Duration = Duration::from_secs(300);
@@ -56,6 +59,8 @@ const CHECKPOINT_TIME_MAX: Duration = Duration::from_secs(600);
 struct Unfinished {
     since: Instant,
     try_again: Instant,
+    /// From the last attempt until then.
+    pause: Duration,
 }
 
 /// The checkpoints of one writer.
@@ -107,9 +112,12 @@ impl<'c> Checkpoints<'c> {
 
     /// Makes the checkpoint that is due. Does not wait for any lock.
     pub(super) fn run(&mut self, now: Instant) -> Result<(), Fault> {
-        let since = self.unfinished.map_or(now, |unfinished| unfinished.since);
+        let (since, pause) = match self.unfinished {
+            None => (now, TRY_AGAIN_AFTER),
+            Some(before) => (before.since, (before.pause * 2).min(TRY_AGAIN_EVERY_MAX)),
+        };
         let done = self.try_once()?;
-        self.unfinished = (!done).then(|| Unfinished { since, try_again: now + TRY_AGAIN_AFTER });
+        self.unfinished = (!done).then(|| Unfinished { since, try_again: now + pause, pause });
         Ok(())
     }
 

@@ -70,6 +70,30 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
     assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
 }
 
+/// The service's own readers are short. A WAL that grows for seconds takes long to copy, and
+/// postbacks wait for that.
+#[test]
+fn after_a_short_reader_the_checkpoint_is_made_within_milliseconds() {
+    let dir = temp_dir();
+    let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
+    let wal = || std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len();
+    let usual = FRAME_BYTES * u64::try_from(PAGES).unwrap() * 2;
+    with_engine(&location, true, |engine| {
+        let mut now = Instant::now();
+        for _ in 0..20 {
+            let short = reader(location.file().unwrap());
+            for _ in 0..6 {
+                assert_eq!(commit(engine, now), None);
+            }
+            drop(short);
+            now += Duration::from_millis(20);
+            assert_eq!(commit(engine, now), None);
+        }
+        assert!(wal() < 2 * usual, "{} bytes", wal());
+    })
+    .unwrap();
+}
+
 /// Otherwise each pause of the postbacks would read through the index of a WAL of any size.
 #[test]
 fn a_pause_makes_an_early_checkpoint_but_not_while_a_reader_prevents_one() {
