@@ -7,6 +7,7 @@ mod imports;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use imports::{Imports, is_within};
 
@@ -214,9 +215,9 @@ fn sources(root: &Path) -> Vec<(String, String)> {
     found
 }
 
-fn of_this_crate() -> Imports {
-    Imports::read(&sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")))
-}
+/// Those of `src/`, which are read once for all tests: that takes two seconds.
+static OF_THIS_CRATE: LazyLock<Imports> =
+    LazyLock::new(|| Imports::read(&sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))));
 
 /// A source tree for tests of this test.
 fn tree(files: &[(&str, &str)]) -> Imports {
@@ -226,7 +227,7 @@ fn tree(files: &[(&str, &str)]) -> Imports {
 
 #[test]
 fn every_file_has_a_layer_and_every_row_its_files() {
-    let imports = of_this_crate();
+    let imports = &*OF_THIS_CRATE;
     let homeless: Vec<&str> = imports.files().filter(|file| layer(file).is_none()).collect();
     assert_eq!(homeless, [""; 0], "files that no row of LAYERS names");
     for row in LAYERS {
@@ -242,8 +243,8 @@ fn every_file_has_a_layer_and_every_row_its_files() {
 
 #[test]
 fn a_file_uses_its_own_layer_and_those_below() {
-    let imports = of_this_crate();
-    let found = upward(&imports);
+    let imports = &*OF_THIS_CRATE;
+    let found = upward(imports);
     let lines: Vec<String> = found
         .iter()
         .map(|(from, to)| format!("{from} ({}) uses {to} ({})", name(from), name(to)))
@@ -253,7 +254,7 @@ fn a_file_uses_its_own_layer_and_those_below() {
 
 #[test]
 fn no_file_uses_itself_by_way_of_others() {
-    let imports = of_this_crate();
+    let imports = &*OF_THIS_CRATE;
     let found = imports.circles();
     let circles: Vec<String> = found.values().map(|way| way.join(" -> ")).collect();
     assert_eq!(circles, [""; 0], "files that use themselves by way of others");
@@ -261,7 +262,7 @@ fn no_file_uses_itself_by_way_of_others() {
 
 #[test]
 fn the_driver_of_a_database_is_named_in_its_engine_alone() {
-    let imports = of_this_crate();
+    let imports = &*OF_THIS_CRATE;
     for (driver, engine) in DRIVERS {
         let elsewhere: Vec<&str> =
             imports.naming(driver).filter(|file| !is_within(file, engine)).collect();
@@ -284,7 +285,7 @@ fn rules_and_values_use_no_file_no_network_no_clock_and_no_log() {
     for layer in PURE {
         assert!(LAYERS.iter().any(|row| row.name == layer), "{layer}");
     }
-    assert_eq!(impure(&of_this_crate()), [""; 0]);
+    assert_eq!(impure(&OF_THIS_CRATE), [""; 0]);
 }
 
 #[test]

@@ -73,7 +73,9 @@ fn promtool_accepts_the_rules_and_the_configuration_and_their_tests_succeed() {
         return;
     }
     promtool(&["check", "config", &path("examples/prometheus.yml")]);
-    promtool(&["test", "rules", &path("tests/prometheus/rules.yml")]);
+    for tests in ["rules.yml", "silence.yml"] {
+        promtool(&["test", "rules", &path(&format!("tests/prometheus/{tests}"))]);
+    }
 }
 
 #[test]
