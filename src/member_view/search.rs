@@ -18,10 +18,15 @@ pub struct Results {
     pub exact: usize,
     /// Whether there are more than were found.
     pub has_more: bool,
+    /// Whether e-mail addresses were searched.
+    pub has_emails: bool,
 }
 
 /// Finds members and former members, of one site or of all. `text` is what was typed, without white
 /// space around it.
+///
+/// E-mail addresses are searched if it may be one, or is nothing else, or if they are wanted. At a
+/// million members that takes some tenths of a second where they have no index.
 ///
 /// # Errors
 ///
@@ -30,6 +35,7 @@ pub fn search(
     reader: &dyn Read,
     text: &str,
     site: Option<SiteId>,
+    wants_emails: bool,
     now: i64,
 ) -> Result<Results, Fault> {
     let mut found: Vec<FoundMember> = Vec::new();
@@ -41,12 +47,18 @@ pub fn search(
             }
         }
     }
-    for by in [SearchBy::Name(text), SearchBy::Email(text)] {
+    let mut add = |by| -> Result<bool, Fault> {
         for person in reader.search(by, site, now, most)? {
             if !found.iter().any(|other| other.key == person.key) {
                 found.push(person);
             }
         }
+        Ok(found.is_empty())
+    };
+    let is_nobody = add(SearchBy::Name(text))?;
+    let has_emails = wants_emails || is_nobody || text.contains('@');
+    if has_emails {
+        add(SearchBy::Email(text))?;
     }
     let form = folded(text);
     let is_exact = |person: &FoundMember| {
@@ -59,5 +71,5 @@ pub fn search(
     let has_more = found.len() > RESULTS_MAX as usize;
     found.truncate(RESULTS_MAX as usize);
     let exact = found.iter().take_while(|person| is_exact(person)).count();
-    Ok(Results { found, exact, has_more })
+    Ok(Results { found, exact, has_more, has_emails })
 }

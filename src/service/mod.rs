@@ -170,7 +170,7 @@ impl Service {
         warn_of_lost_database(config);
         let vault = database::open_or_make(config)?;
         if !config.location.is_shared() {
-            let index = |engine: &mut dyn Engine| engine.index_emails(indexes_emails(config));
+            let index = |engine: &mut dyn Engine| engine.index_emails(config.area.by_email);
             with_engine(&config.location, false, |engine| in_transaction(engine, index))?
                 .map_err(DatabaseError::Write)?;
         }
@@ -448,11 +448,6 @@ impl Service {
             tokio::time::sleep(DRAIN_LOOK_EVERY).await;
         }
     }
-}
-
-/// Whether members are found by their e-mail address: at a login, or in the console.
-fn indexes_emails(config: &Config) -> bool {
-    config.area.by_email || config.ops.listen.is_some()
 }
 
 /// Starts the operations listener, if the settings have its address. If it cannot start, the

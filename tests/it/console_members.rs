@@ -133,6 +133,19 @@ fn members_are_found_by_memberid_name_and_address_and_an_exact_one_is_offered_fi
         assert_eq!(rows(&eve.page("/members?q=bob&site=1")), [bob, bobby]);
         assert_eq!(rows(&eve.page("/members?q=71")), [bob, bob_2]);
         assert_eq!(rows(&eve.page("/members?q=+bob%40EXA+")), [bob]);
+        // Another one's address begins with the name of somebody.
+        app.post(
+            "action=ADD&siteid=2&memberid=77&username=eve&password=secret&email=bobs%40x.example",
+        );
+        let eve_77 = "eve | 2 | 77 | member | no | – | bobs@x.example";
+        let named = eve.page("/members?q=bob&site=2");
+        assert_eq!(rows(&named), [bob_2]);
+        let link = "<a href=\"/members?q=bob&amp;site=2&amp;emails=1\">";
+        assert!(named.replace("&#x2f;", "/").contains(link), "{named}");
+        let both = eve.page("/members?q=bob&site=2&emails=1");
+        assert_eq!(rows(&both), [bob_2, eve_77]);
+        assert!(!both.contains("emails=1"), "{both}");
+        assert_eq!(rows(&eve.page("/members?q=bobs&site=2")), [eve_77], "no name begins like this");
         let cleo = "cleo | 1 | 73 | deleted 2026-06-15 14:00:00 | no | – | –";
         assert_eq!(rows(&eve.page("/members?q=cl")), [cleo]);
 

@@ -2,7 +2,8 @@
 //! console.
 //!
 //! Each query first takes keys from an index, at most as many as are wanted, and reads only their
-//! rows: an index has the siteid and the memberid, but not the other columns.
+//! rows: an index has the siteid and the memberid, but not the other columns. Addresses may have no
+//! index ([`super::email_index`]). Then all rows are read until enough are found, in no order.
 
 use rusqlite::types::ToSql;
 use rusqlite::{Row, params};
@@ -38,7 +39,7 @@ const BY_EMAIL: &str = "SELECT m.siteid, m.memberid, username, trial, email, exp
          (SELECT siteid, memberid FROM member_auth
           WHERE email COLLATE NOCASE >= ?1 AND email COLLATE NOCASE < ?2 AND email IS NOT NULL
               AND (?3 IS NULL OR siteid = ?3)
-          ORDER BY email COLLATE NOCASE LIMIT ?4) AS s
+          LIMIT ?4) AS s
      CROSS JOIN member_auth AS m ON m.siteid = s.siteid AND m.memberid = s.memberid";
 
 const FORMER_BY_EMAIL: &str =
@@ -46,7 +47,7 @@ const FORMER_BY_EMAIL: &str =
      FROM (SELECT siteid, memberid FROM former_member
           WHERE email COLLATE NOCASE >= ?1 AND email COLLATE NOCASE < ?2 AND email IS NOT NULL
               AND (?3 IS NULL OR siteid = ?3)
-          ORDER BY email COLLATE NOCASE LIMIT ?4) AS s
+          LIMIT ?4) AS s
      CROSS JOIN former_member AS m ON m.siteid = s.siteid AND m.memberid = s.memberid";
 
 impl Reader {
@@ -153,6 +154,20 @@ mod tests {
             let search = format!("SEARCH {index} (");
             assert!(said.iter().any(|step| step.starts_with(&search)), "{sql}: {said:#?}");
             assert!(!said.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {said:#?}");
+        }
+    }
+
+    #[test]
+    fn without_an_index_a_search_for_addresses_sorts_nothing() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        upgrade::run(&mut conn, None).unwrap();
+        for sql in [BY_EMAIL, FORMER_BY_EMAIL] {
+            let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let mut steps = plan.raw_query();
+            while let Some(step) = steps.next().unwrap() {
+                let step = step.get::<_, String>("detail").unwrap();
+                assert!(!step.contains("TEMP B-TREE"), "{sql}: {step}");
+            }
         }
     }
 }

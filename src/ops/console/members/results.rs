@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::{Value, context};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{address, unreadable};
 use crate::fields::Fields;
@@ -12,7 +13,7 @@ use crate::member_view::search::{RESULTS_MAX, Results, SEARCH_BYTES_MAX, search}
 use crate::ops::console::page::{Page, times};
 use crate::ops::console::times::Times;
 use crate::ops::session::Session;
-use crate::store::{FoundMember, FoundState};
+use crate::store::{FoundMember, FoundState, Read};
 use crate::unicode::Visible;
 
 /// The handler.
@@ -44,15 +45,21 @@ pub async fn list(
         return page(context! { why }).respond(&request, &signed);
     }
     let (now, times) = (state.shared().clock.now(), times(&request));
-    let wanted = text.clone();
-    let found = state.reads().read(move |read| search(read, &wanted, site.flatten(), now)).await;
-    match found {
-        Ok(found) => page(shown(&found, &times)).respond(&request, &signed),
+    let (wanted, wants_emails) = (text.clone(), query.get("emails").is_some());
+    let find = move |read: &dyn Read| search(read, &wanted, site.flatten(), wants_emails, now);
+    match state.reads().read(find).await {
+        Ok(found) => {
+            let parts = [&text, typed_site.unwrap_or_default()]
+                .map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC));
+            let emails = (!found.has_emails)
+                .then(|| format!("/members?q={}&site={}&emails=1", parts[0], parts[1]));
+            page(context! { emails, ..shown(&found, &times) }).respond(&request, &signed)
+        }
         Err(error) => unreadable(&error, &request, &signed),
     }
 }
 
-fn shown(Results { found, exact, has_more }: &Results, times: &Times) -> Value {
+fn shown(Results { found, exact, has_more, .. }: &Results, times: &Times) -> Value {
     let only = if *exact == 1 { found.first() } else { None };
     let only = only.map(|person| {
         let name = Visible(person.username.as_str()).to_string();
