@@ -318,6 +318,10 @@ impl Engine for Losing<'_> {
         self.engine.maintain(now)
     }
 
+    fn expect_many(&mut self) -> Result<(), Fault> {
+        self.engine.expect_many()
+    }
+
     fn index_emails(&mut self, is_wanted: bool) -> Result<(), Fault> {
         self.engine.index_emails(is_wanted)
     }

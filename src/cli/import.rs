@@ -19,8 +19,8 @@ use crate::config::{Config, ImportSource};
 use crate::database;
 use crate::identity::SiteId;
 use crate::import::{
-    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, Input, Mapping, Prepared, Preparer,
-    Row, Rows, Step, Unnamed, apply_batch, check, decide_batch,
+    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, IMPORT_BATCH_ALONE, Input, Mapping,
+    Prepared, Preparer, Row, Rows, Step, Unnamed, apply_batch, check, decide_batch,
 };
 use crate::reply::Reply;
 use crate::store::{Engine, Fault, Read};
@@ -159,13 +159,17 @@ impl ImportCommand {
             let target = target::for_dry_run(config)?;
             let reader = target.reader.as_deref();
             let apply = |batch: &[&Postback]| Sink::Dry(reader).apply(&target.rules, batch);
-            return open.each_batch(&target.rules, reader, report, counts, apply);
+            return open.each_batch(&target.rules, reader, report, counts, &|| true, apply);
         }
-        let Target { rules, reader, last_seen, is_served } = target::open(config)?;
+        let Target { rules, reader, last_seen } = target::open(config)?;
+        // A server has other clients. A service may start meanwhile.
+        let file = config.location.file();
+        let is_shared = || file.is_none() || config.data_dir.is_served(file);
         database::with_writer(config, |engine| {
-            let mut sink = Sink::Engine { engine, last_seen, is_served };
+            engine.expect_many()?;
+            let mut sink = Sink::Engine { engine, last_seen, config };
             let apply = |batch: &[&Postback]| sink.apply(&rules, batch);
-            open.each_batch(&rules, Some(&*reader), report, counts, apply)
+            open.each_batch(&rules, Some(&*reader), report, counts, &is_shared, apply)
         })?
     }
 }
@@ -207,7 +211,7 @@ enum Sink<'a> {
     Engine {
         engine: &'a mut dyn Engine,
         last_seen: Option<i64>,
-        is_served: bool,
+        config: &'a Config,
     },
 }
 
@@ -222,12 +226,13 @@ impl Sink<'_> {
                 let replies = decide_batch(*reader, rules, batch, Clock::System.now())?;
                 Ok(replies.into_iter().map(Ok).collect())
             }
-            Sink::Engine { engine, last_seen, is_served } => {
+            Sink::Engine { engine, last_seen, config } => {
                 let begun = Instant::now();
                 let moment = || moment_of_command(Clock::System.now(), *last_seen);
                 let replies = apply_batch(*engine, rules, batch, moment)?;
                 engine.maintain(Instant::now())?;
-                if *is_served {
+                let file = config.location.file();
+                if file.is_some() && config.data_dir.is_served(file) {
                     // The service waits for the lock of an SQLite file by trying again, and would
                     // hardly find a moment between two batches.
                     std::thread::sleep(begun.elapsed().max(PAUSE_MIN));
@@ -258,13 +263,15 @@ struct Pending {
 }
 
 impl Open<'_> {
-    /// Makes postbacks of all rows and passes them to `apply` in batches.
+    /// Makes postbacks of all rows and passes them to `apply` in batches: in small ones while
+    /// others wait for the end of each (`is_shared`).
     fn each_batch(
         mut self,
         rules: &Rules,
         reader: Option<&dyn Read>,
         report: &mut Report,
         counts: &mut Counts,
+        is_shared: &dyn Fn() -> bool,
         mut apply: impl FnMut(&[&Postback]) -> Result<Vec<Result<Reply, Fault>>, Fault>,
     ) -> Result<(), Failure> {
         let now = Clock::System.now();
@@ -301,7 +308,9 @@ impl Open<'_> {
             for note in notes.drain(..) {
                 report.note(&row.place(), &note)?;
             }
-            if pending.places.len() == IMPORT_BATCH {
+            let rows = pending.places.len();
+            let is_small = rows > 0 && rows.is_multiple_of(IMPORT_BATCH);
+            if is_small && (rows >= IMPORT_BATCH_ALONE || is_shared()) {
                 pending.flush(report, counts, &mut apply)?;
                 self.bar.set_position(self.input.position());
             }

@@ -7,8 +7,11 @@ use crate::replay::DryRun;
 use crate::reply::Reply;
 use crate::store::{Engine, Fault, Read};
 
-/// Rows in one transaction.
+/// Rows in one transaction, while others wait for its end.
 pub const IMPORT_BATCH: usize = 512;
+/// Rows in one transaction, while nobody else uses the database. Names come in no order, so that
+/// almost each row changes a page of their index: of a larger transaction, fewer pages are written.
+pub const IMPORT_BATCH_ALONE: usize = 4 * IMPORT_BATCH;
 
 /// How often a batch is tried again where another process has locked the database, or a part of it
 /// where a row is locked, each time for as long as the engine waits.

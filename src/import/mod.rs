@@ -32,7 +32,7 @@ mod table;
 mod unnamed;
 mod utf_16;
 
-pub use batch::{IMPORT_BATCH, apply_batch, decide_batch};
+pub use batch::{IMPORT_BATCH, IMPORT_BATCH_ALONE, apply_batch, decide_batch};
 pub use check::{Checked, check};
 pub(crate) use columns::Column;
 pub use columns::{BadMapping, Mapping};

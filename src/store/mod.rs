@@ -243,6 +243,15 @@ pub trait Engine {
         EngineTimes::default()
     }
 
+    /// Prepares for many writes of one command, as those of an import, where that needs something.
+    ///
+    /// # Errors
+    ///
+    /// Any fault.
+    fn expect_many(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Makes an index on the e-mail addresses of members, or drops it, where the database does not
     /// have it anyway. Before the first postback.
     ///

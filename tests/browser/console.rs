@@ -2,20 +2,23 @@
 //! of the lab, and a block that is lifted.
 
 use nats_userman::operator::Role;
+use nats_userman::store::Location;
 
 use super::accessible::axe_core;
 use super::driver::Browser;
 use super::page::{base, check, keep_picture};
-use crate::support::{App, OPERATOR_PASSWORD, OPS, Request, eventually, temp_dir};
+use crate::support::{
+    App, OPERATOR_PASSWORD, OPS, Program, Request, add_operator, eventually, program, temp_dir,
+};
 
-/// Each page of the menu, its title, and the name of its picture.
-const PAGES: [(&str, &str, &str); 6] = [
-    ("/", "Today", "today"),
-    ("/postbacks", "Postbacks", "postbacks"),
-    ("/lab", "Lab", "lab-form"),
-    ("/blocks", "Blocks and sharing", "blocks"),
-    ("/settings", "Settings", "settings"),
-    ("/health", "Health", "health"),
+/// Each page of the menu, its title, and the name of its picture. Another test has Settings.
+const PAGES: [(&str, &str, Option<&str>); 6] = [
+    ("/", "Today", Some("today")),
+    ("/postbacks", "Postbacks", Some("postbacks")),
+    ("/lab", "Lab", None),
+    ("/blocks", "Blocks and sharing", Some("blocks")),
+    ("/settings", "Settings", None),
+    ("/health", "Health", Some("health")),
 ];
 const FLAGS: [&str; 4] = ["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "2"];
 
@@ -50,7 +53,11 @@ fn busy_service() -> App {
 }
 
 fn log_in(browser: &Browser, app: &App, name: &str) {
-    browser.go(&format!("{}/", base(app)));
+    log_in_at(browser, &base(app), name);
+}
+
+fn log_in_at(browser: &Browser, base: &str, name: &str) {
+    browser.go(&format!("{base}/"));
     browser.comes_to("/login?back=%2F", "Log in – nats-userman");
     browser.type_into("Operator", name);
     browser.type_into("Password", OPERATOR_PASSWORD);
@@ -76,8 +83,8 @@ fn axe_finds_nothing_on_any_page_of_the_console_and_nothing_comes_from_elsewhere
             for (path, title, picture) in PAGES {
                 browser.go(&format!("{}{path}", base(&app)));
                 browser.comes_to(path, &format!("{title} – nats-userman"));
-                if scheme == "light" {
-                    keep_picture(&browser, picture, width);
+                if let (Some(name), "light") = (picture, scheme) {
+                    keep_picture(&browser, name, width);
                 }
                 check(&browser, &axe, width, &format!("{path}, {scheme}, {width} wide"));
             }
@@ -115,6 +122,34 @@ fn try_in_the_lab(browser: &Browser, app: &App) {
     let said = browser.text(&browser.the("#sentence"));
     assert_eq!(said, "member 71 \"bob\" changed on site 1");
     assert!(!browser.text(&browser.the("main")).contains("Sesame"));
+}
+
+#[test]
+fn axe_finds_nothing_on_the_settings_of_the_program_with_a_configuration_file() {
+    let Some(axe) = axe_core() else { return };
+    let dir = temp_dir();
+    let (data, file) = (dir.path().join("data"), dir.path().join("nats-userman.toml"));
+    std::fs::write(&file, "ops_listen = \"127.0.0.1:0\"\njournal_days = 90\n").unwrap();
+    let mut command = program();
+    command.env("USERMAN_CONFIG", &file).env("USERMAN_TIME_ZONE", "Europe/Berlin");
+    let served = Program::run(command, &data, &[]).unwrap_or_else(|stderr| panic!("{stderr}"));
+    let base = format!("http://localhost:{}", served.operations().port());
+    add_operator(&Location::sqlite(data.join("userman.db")), "anna", Role::Admin);
+    for width in [360, 1280] {
+        let open = || if width == 360 { Browser::open(true) } else { Browser::open_on_desktop() };
+        let Some(browser) = open() else { return };
+        log_in_at(&browser, &base, "anna");
+        for scheme in ["light", "dark"] {
+            browser.set_mode(scheme);
+            browser.go(&format!("{base}/settings"));
+            browser.comes_to("/settings", "Settings – nats-userman");
+            assert!(browser.text(&browser.the("main")).contains("journal_days"));
+            if scheme == "light" {
+                keep_picture(&browser, "settings", width);
+            }
+            check(&browser, &axe, width, &format!("/settings, {scheme}, {width} wide"));
+        }
+    }
 }
 
 #[test]

@@ -26,6 +26,8 @@ const COUNT_TIME_MAX: Duration = Duration::from_secs(300);
 const FIRST_PAGE_MS_MAX: f64 = 100.0;
 const MEMBER_MS_MAX: f64 = 50.0;
 const SCRAPE_MS_MAX: f64 = 5.0;
+/// It reads the rows of all members.
+const ADDRESSES_MS_MAX: f64 = 500.0;
 /// What the operator's cookie has.
 const TOKEN: [u8; 32] = [7; 32];
 /// Nobody logs in with it.
@@ -49,7 +51,7 @@ impl Bench {
         let first = milliseconds(&address, "/")?;
         self.report.note(format!("{name}: the first request after the start took {first:.1} ms"));
         await_counts(&address)?;
-        let pages: [Measured<'_>; 8] = [
+        let pages: [Measured<'_>; 9] = [
             ("today", FIRST_PAGE_MS_MAX, &|_| "/".into()),
             ("postbacks: the newest", FIRST_PAGE_MS_MAX, &|_| "/postbacks".into()),
             ("a scrape of the metrics", SCRAPE_MS_MAX, &|_| "/metrics".into()),
@@ -61,6 +63,9 @@ impl Bench {
             }),
             ("members: a search by memberid", FIRST_PAGE_MS_MAX, &|index| {
                 format!("/members?q={}", member(index))
+            }),
+            ("members: a search of all addresses", ADDRESSES_MS_MAX, &|index| {
+                format!("/members?q=nobody{index}%40nowhere.example")
             }),
             ("a member's page", MEMBER_MS_MAX, &|index| format!("/members/1/{}", member(index))),
         ];

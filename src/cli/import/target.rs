@@ -15,8 +15,6 @@ pub(super) struct Target {
     pub(super) reader: Box<dyn Read>,
     /// The last activity that the database records.
     pub(super) last_seen: Option<i64>,
-    /// Whether a service waits for the same SQLite file.
-    pub(super) is_served: bool,
 }
 
 /// What a dry run reads.
@@ -42,13 +40,11 @@ pub(super) fn open(config: &Config) -> Result<Target, Failure> {
     let vault = database::open_or_make(config).map_err(|error| Failure::of(&error))?;
     // From here on, a service may start.
     drop(lock);
-    let file = config.location.file();
     let reader = database::open(config)?;
     Ok(Target {
         rules: rules(config, vault),
         last_seen: reader.last_seen(Clock::System.now())?,
         reader,
-        is_served: file.is_some() && config.data_dir.is_served(file),
     })
 }
 

@@ -38,6 +38,10 @@ const SELECT_HOLDER: &str =
 /// How often a command tries to empty the WAL. A try waits for two seconds.
 const CLEAR_TRIES: u32 = 3;
 
+/// The page cache of a command with many writes, in SQLite's negative form of KiB. The usual one
+/// holds a part of the names alone, and a million of them would be read again and again.
+const CACHE_OF_MANY: i64 = -24_576;
+
 /// Bytes that a health probe stores. It writes 9 pages, as many as a single postback.
 const PROBE_BYTES: i64 = 8 * 4096;
 
@@ -358,6 +362,10 @@ impl Engine for Sqlite<'_> {
 
     fn take_times(&mut self) -> EngineTimes {
         std::mem::take(&mut self.times)
+    }
+
+    fn expect_many(&mut self) -> Result<(), Fault> {
+        Ok(self.conn.pragma_update(None, "cache_size", CACHE_OF_MANY)?)
     }
 
     fn index_emails(&mut self, is_wanted: bool) -> Result<(), Fault> {

@@ -506,9 +506,7 @@ fn tokens_of_the_operations_listener_are_read_again_and_a_bad_file_leaves_those_
         ("first-token-0123456789-0123456789-0", "second-token-0123456789-012345678");
     let tokens = scene.write("tokens", first);
     scene.serve(&["--ops-listen", "127.0.0.1:0", "--ops-token-file", &tokens]);
-    let said = scene.program().stderr();
-    let (_, rest) = said.split_once("operations listener on http://").unwrap();
-    let address = rest.lines().next().unwrap().parse().unwrap();
+    let address = scene.program().operations();
     let statuses = || {
         [first, second].map(|token| {
             let bearer = format!("Bearer {token}");

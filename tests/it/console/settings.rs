@@ -1,7 +1,5 @@
 //! The settings in the console, of the real program with a configuration file.
 
-use std::net::SocketAddr;
-
 use nats_userman::operator::Role;
 use nats_userman::store::Location;
 
@@ -21,7 +19,7 @@ fn each_setting_has_its_value_and_its_place_and_no_secret_is_shown() {
     command.env("USERMAN_CONFIG", &file).env("USERMAN_TIME_ZONE", "Europe/Berlin");
     let served = Program::run(command, &data, &["--log", "info"]);
     let served = served.unwrap_or_else(|stderr| panic!("{stderr}"));
-    let ops = ops_address(&served);
+    let ops = served.operations();
     add_operator(&Location::sqlite(data.join("userman.db")), "anna", Role::Admin);
     let anna = Console::log_in(ops, "anna");
     let body = page(anna.get("/settings"));
@@ -49,18 +47,4 @@ fn each_setting_has_its_value_and_its_place_and_no_secret_is_shown() {
     let body = page(anna.get("/settings"));
     says(&body, "A restart is needed for: journal_days.");
     says(&body, "journal_days 90");
-}
-
-fn ops_address(served: &Program) -> SocketAddr {
-    let mut found = None;
-    eventually("the operations listener runs", || {
-        let stderr = served.stderr();
-        let line =
-            stderr.lines().find_map(|line| line.split_once("operations listener on http://"));
-        found = line.and_then(|(_, rest)| {
-            rest.split(|c: char| c.is_whitespace() || c == ',').next()?.parse().ok()
-        });
-        found.is_some()
-    });
-    found.unwrap()
 }

@@ -6,20 +6,13 @@ use std::net::TcpListener;
 use nats_userman::doctor::Level;
 
 use super::Patient;
-use crate::support::{Program, eventually, temp_dir};
+use crate::support::{Program, temp_dir};
 
 #[test]
 fn the_listener_is_asked_and_a_missing_operator_is_told() {
     let dir = temp_dir();
     let mut service = Program::serve(&dir.path().join("data"), &["--ops-listen", "127.0.0.1:0"]);
-    let mut found = None;
-    eventually("it listens", || {
-        let said = service.stderr();
-        let address = said.split_once("operations listener on http://");
-        found = address.and_then(|(_, rest)| Some(rest.split_once('\n')?.0.to_owned()));
-        found.is_some()
-    });
-    let address = found.unwrap();
+    let address = service.operations().to_string();
     let patient = Patient::in_dir(dir);
     patient.expect_ok("operations", "off");
     assert!(patient.findings("operators").is_empty());

@@ -133,27 +133,13 @@ fn what_is_no_name_role_or_password_is_refused_in_one_line_and_nothing_is_added(
     assert!(nowhere.err.contains("`nats-userman serve` creates it"), "{}", nowhere.err);
 }
 
-/// The URL of the operations listener, which the log names.
-fn ops_address(service: &Program) -> String {
-    let mut address = None;
-    eventually("the log names the address", || {
-        let said = service.stderr();
-        let line = said.split_inclusive('\n').find(|line| line.contains("operations listener"));
-        let whole = line.and_then(|line| line.strip_suffix('\n'));
-        address = whole.and_then(|line| line.split_once("listener on ")).map(|it| it.1.into());
-        address.is_some()
-    });
-    address.unwrap()
-}
-
 #[test]
 fn a_login_has_one_line_in_the_log_which_names_the_operator() {
     let dir = temp_dir();
     let service = Program::serve(dir.path(), &["--ops-listen", "127.0.0.1:0"]);
-    let url = ops_address(&service);
     let arguments = ["operator", "add", "anna", "--data-dir", dir.path().to_str().unwrap()];
     assert_eq!(typed(&arguments, &format!("{OPERATOR_PASSWORD}\n")).code, Some(0));
-    Console::log_in(url.strip_prefix("http://").unwrap().parse().unwrap(), "anna");
+    Console::log_in(service.operations(), "anna");
     eventually("the login is in the log", || {
         service.stderr().contains("operator login operator=anna role=support address=127.0.0.1")
     });
@@ -173,7 +159,7 @@ fn the_first_start_prints_the_line_that_makes_the_first_operator() {
         eventually("it has said all", || {
             fs::read_to_string(&out).unwrap().contains("put a TLS proxy in front")
         });
-        let address = ops_address(&service);
+        let address = format!("http://{}", service.operations());
         assert!(service.terminate().success());
         (fs::read_to_string(&out).unwrap(), address)
     };

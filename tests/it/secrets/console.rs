@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use super::{Caller, Place};
-use crate::support::{Request, eventually, send_raw};
+use crate::support::{Request, eventually, operations_in, send_raw};
 
 /// The flags with which a service has a console.
 pub const OPS: [&str; 2] = ["--ops-listen", "127.0.0.1:0"];
@@ -60,17 +60,11 @@ impl Place {
     }
 
     /// Where the operations listener listens, as the log says in either format.
-    fn operations(&self, name: &str) -> SocketAddr {
+    pub fn operations(&self, name: &str) -> SocketAddr {
         let log = self.dir.path().join("out").join(format!("{name}.stderr"));
         let mut address = None;
         eventually("the operations listener runs", || {
-            let said = fs::read_to_string(&log).unwrap();
-            let found = said.split_once("operations listener on http://");
-            let of_address = |c: char| c.is_ascii_digit() || c == '.' || c == ':';
-            address = found.and_then(|(_, rest)| {
-                let end = rest.find(|c| !of_address(c))?;
-                rest[..end].parse().ok()
-            });
+            address = operations_in(&fs::read_to_string(&log).unwrap());
             address.is_some()
         });
         address.unwrap()

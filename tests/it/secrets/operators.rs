@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use super::search::Search;
-use crate::support::{Program, Request, Response, eventually, program, send_raw, temp_dir};
+use crate::support::{Program, Request, Response, program, send_raw, temp_dir};
 
 const PASSWORD: &str = "Xq7vLm2pRz8kTn4w";
 const WRONG: &str = "Wr0ngPa55wYbKd93";
@@ -31,14 +31,7 @@ fn no_secret_of_an_operator_is_in_a_log_a_page_a_file_or_the_output_of_a_command
     let flags = ["--ops-listen", "127.0.0.1:0", "--log", "trace", "--ops-token-file"];
     let flags = [&flags[..], &[tokens.to_str().unwrap()]].concat();
     let mut service = Program::serve(&data, &flags);
-    let mut address = None;
-    eventually("the operations listener runs", || {
-        let said = service.stderr();
-        let found = said.split_once("operations listener on http://");
-        address = found.and_then(|(_, rest)| rest.split_once('\n')?.0.parse().ok());
-        address.is_some()
-    });
-    let address = address.unwrap();
+    let address = service.operations();
     let send = |request: Request| send_raw(address, request).unwrap();
     let place = data.to_str().unwrap();
     let mut said = operator(place, &["add", "anna", "--role", "admin"], PASSWORD);

@@ -1,7 +1,5 @@
 //! No secret is on a page of the console, or in the log about it.
 
-use std::net::SocketAddr;
-
 use nats_userman::operator::Role;
 use nats_userman::store::Location;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -9,25 +7,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     Caller, Place, Sent, Served, assert_nothing_found, form, multipart, say_everything, terminate,
 };
-use crate::support::{Console, OPERATOR_PASSWORD, add_operator, eventually};
+use crate::support::{Console, OPERATOR_PASSWORD, add_operator};
 
 /// Records whose pages are loaded. Those at the end of the journal are of all kinds.
 const RECORDS: i64 = 150;
-
-fn ops_address(place: &Place, name: &str) -> SocketAddr {
-    let file = place.dir.path().join("out").join(format!("{name}.stderr"));
-    let mut found = None;
-    eventually("the operations listener runs", || {
-        let text = std::fs::read_to_string(&file).unwrap();
-        let rest =
-            text.split_once("operations listener on http://").map(|(_, rest)| rest.to_owned());
-        found = rest.and_then(|rest| {
-            rest.split(|c: char| c.is_whitespace() || c == '"').next()?.parse().ok()
-        });
-        found.is_some()
-    });
-    found.unwrap()
-}
 
 /// Loads a page, and keeps what it says.
 fn load(anna: &Console, path: &str, caller: &mut Caller) -> String {
@@ -51,7 +34,7 @@ fn no_secret_is_on_any_page_of_the_console_or_in_the_log_about_it() {
         members: 0,
     };
     say_everything(&mut caller);
-    let ops = ops_address(&place, "first");
+    let ops = place.operations("first");
     add_operator(&Location::sqlite(place.data().join("userman.db")), "anna", Role::Admin);
     let anna = Console::log_in(ops, "anna");
     let cookie = anna.cookie.split_once('=').unwrap().1;

@@ -34,7 +34,7 @@ pub use http::{Caller, Request, Response, post_to, read_response, send_raw};
 pub use mariadb::{MariaDatabase, MariaDb, server_program};
 pub use mmdb::{country_file, map, mmdb, text};
 pub use mounted::Mounted;
-pub use program::{NO_CONFIG, Program, program};
+pub use program::{NO_CONFIG, Program, operations_in, program};
 pub use rows::{check_invariants, rows};
 
 /// The token in all tests.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
-use super::{PATIENCE, Response, TOKEN, post_to};
+use super::{PATIENCE, Response, TOKEN, eventually, post_to};
 
 /// A process of the real program.
 pub struct Program {
@@ -43,6 +43,16 @@ impl Program {
         command.env("USERMAN_POSTBACK_TOKEN", TOKEN);
         command.stdout(Stdio::null());
         Self::spawn(command)
+    }
+
+    /// Where the operations listener listens, once the log says so.
+    pub fn operations(&self) -> SocketAddr {
+        let mut address = None;
+        eventually("the operations listener runs", || {
+            address = operations_in(&self.stderr());
+            address.is_some()
+        });
+        address.unwrap()
     }
 
     /// Runs a command with the caller's arguments and stdout.
@@ -107,4 +117,11 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where the operations listener listens, as a log in either format says; `None` until it does.
+pub fn operations_in(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once("operations listener on http://")?;
+    let end = rest.find(|c: char| !matches!(c, '0'..='9' | '.' | ':'))?;
+    rest[..end].parse().ok()
 }

@@ -12,7 +12,7 @@ use crate::support::{
 
 /// As `import` writes in one transaction.
 const BATCH: usize = 512;
-const ROWS: usize = 12 * BATCH;
+const ROWS: usize = 16 * BATCH;
 
 /// Members with hashes that are kept as they are, so that two imports give equal rows.
 fn members(rows: usize) -> String {
