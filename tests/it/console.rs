@@ -33,7 +33,8 @@ fn read(page: &str) -> String {
     let mut text = String::new();
     let mut is_tag = false;
     let main = page.split_once("<main").map_or(page, |(_, main)| main);
-    for c in main.chars() {
+    // A name may be broken there, and is one word.
+    for c in main.replace("<wbr>", "").chars() {
         match c {
             '<' => is_tag = true,
             '>' => {

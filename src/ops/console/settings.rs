@@ -64,5 +64,7 @@ fn row(Effective { key, value, origin }: &Effective) -> Value {
         _ if !is_set && value.starts_with("not set") => "–".to_owned(),
         _ => origin.to_string(),
     };
-    context! { key => key.clone(), is_set, value, origin }
+    // On a phone, a name is broken behind a `_` and not inside a word.
+    let key: Vec<String> = key.split_inclusive('_').map(str::to_owned).collect();
+    context! { key, is_set, value, origin }
 }
