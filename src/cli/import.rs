@@ -163,8 +163,7 @@ impl ImportCommand {
         }
         let Target { rules, reader, last_seen } = target::open(config)?;
         // A server has other clients. A service may start meanwhile.
-        let file = config.location.file();
-        let is_shared = || file.is_none() || config.data_dir.is_served(file);
+        let is_shared = || config.location.file().is_none() || target::is_served(config);
         database::with_writer(config, |engine| {
             engine.expect_many()?;
             let mut sink = Sink::Engine { engine, last_seen, config };
@@ -231,8 +230,7 @@ impl Sink<'_> {
                 let moment = || moment_of_command(Clock::System.now(), *last_seen);
                 let replies = apply_batch(*engine, rules, batch, moment)?;
                 engine.maintain(Instant::now())?;
-                let file = config.location.file();
-                if file.is_some() && config.data_dir.is_served(file) {
+                if target::is_served(config) {
                     // The service waits for the lock of an SQLite file by trying again, and would
                     // hardly find a moment between two batches.
                     std::thread::sleep(begun.elapsed().max(PAUSE_MIN));

@@ -1,10 +1,10 @@
 //! The passwords that wait to be hashed.
 
-use crate::counted::{age, counted};
 use std::time::{Duration, Instant};
 
 use super::context::{Context, Known};
 use super::report::{Level, Report};
+use crate::counted::{age, counted};
 
 /// A backlog that is younger is normal, seconds.
 const YOUNG_SECONDS: i64 = 60;

@@ -56,7 +56,6 @@ impl FromRequest for Form {
             if !bool::from(sent.as_bytes().ct_eq(form.signed.csrf.expose().as_bytes())) {
                 refuse(&request, "a form", "its token (csrf) is not that of the session");
                 let page = refused(
-                    StatusCode::FORBIDDEN,
                     "This form is of another login, and nothing was changed. Begin again, and \
                      repeat it.",
                 );
@@ -78,7 +77,6 @@ pub(super) async fn read(
 ) -> Result<Bytes, HttpResponse> {
     if !is_from_here(request, state::of(request).1, "console") {
         return Err(refused(
-            StatusCode::FORBIDDEN,
             "This form was not sent from a page of this console, and nothing was changed.",
         ));
     }
@@ -92,6 +90,8 @@ pub(super) async fn read(
 }
 
 /// The page in a browser whose form was refused.
-fn refused(status: StatusCode, sentence: &str) -> HttpResponse {
-    Page::problem(status, "Not done", sentence).link("/", "Begin again").respond_unsigned()
+fn refused(sentence: &str) -> HttpResponse {
+    Page::problem(StatusCode::FORBIDDEN, "Not done", sentence)
+        .link("/", "Begin again")
+        .respond_unsigned()
 }

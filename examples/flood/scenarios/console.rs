@@ -56,7 +56,7 @@ impl Bench {
             ("postbacks: the newest", FIRST_PAGE_MS_MAX, &|_| "/postbacks".into()),
             ("a scrape of the metrics", SCRAPE_MS_MAX, &|_| "/metrics".into()),
             ("members: the first page", FIRST_PAGE_MS_MAX, &|_| "/members".into()),
-            // Each search is one of names and of addresses, and all names begin with this letter.
+            // All names begin with this letter.
             ("members: a search that all match", FIRST_PAGE_MS_MAX, &|_| "/members?q=u".into()),
             ("members: a search by three letters", FIRST_PAGE_MS_MAX, &|index| {
                 format!("/members?q=u{index:02x}")

@@ -48,6 +48,12 @@ pub(super) fn open(config: &Config) -> Result<Target, Failure> {
     })
 }
 
+/// Whether a service waits for the same SQLite file now.
+pub(super) fn is_served(config: &Config) -> bool {
+    let file = config.location.file();
+    file.is_some() && config.data_dir.is_served(file)
+}
+
 /// Opens the database, if there is one, and the key, which recognises equal passwords.
 pub(super) fn for_dry_run(config: &Config) -> Result<DryTarget, Failure> {
     let reader = match database::open(config) {

@@ -6,9 +6,8 @@ use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::{Value, context};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::page::{Confirmation, Message, Page, Pages, times};
+use super::page::{Confirmation, Message, Page, Pages, address, times};
 use super::row::is_nothing;
 use super::times::Times;
 use crate::block::{Block, BlockKind, LoginName, Network, Target};
@@ -167,14 +166,6 @@ fn described(target: &Target) -> String {
     let name = target.name().map(|name| format!("the name {}", Visible(name.as_str())));
     let network = target.network().map(|network| format!("the network {network}"));
     name.into_iter().chain(network).collect::<Vec<_>>().join(" and ")
-}
-
-fn address(path: &str, pairs: &[(&str, &str)]) -> String {
-    let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
-    let pairs: Vec<String> = pairs
-        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
-        .collect();
-    format!("{path}?{}", pairs.join("&"))
 }
 
 /// The target that an address or a form names.

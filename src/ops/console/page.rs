@@ -36,6 +36,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::{Value, context};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::templates::render_template;
 use super::times::Times;
@@ -284,6 +285,15 @@ fn titled(template: &'static str, context: Value) -> Page {
     let title = context.get_attr("title").ok().filter(|title| !title.is_undefined());
     let title = title.map(|title| title.to_string()).unwrap_or_default();
     Page::new(template, title).with(context)
+}
+
+/// An address of this listener with these names and values. Those without a value are left out.
+pub fn address(path: &str, pairs: &[(&str, &str)]) -> String {
+    let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
+    let pairs: Vec<String> = pairs
+        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+        .collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
 /// Writes times in the time zone of the settings.

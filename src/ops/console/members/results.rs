@@ -3,14 +3,13 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::{Value, context};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{address, unreadable};
 use crate::fields::Fields;
 use crate::http::state::ThreadState;
 use crate::identity::{ID_EXPECTED, SiteId};
 use crate::member_view::search::{RESULTS_MAX, Results, SEARCH_BYTES_MAX, search};
-use crate::ops::console::page::{Page, times};
+use crate::ops::console::page::{self, Page, times};
 use crate::ops::console::times::Times;
 use crate::ops::session::Session;
 use crate::store::{FoundMember, FoundState, Read};
@@ -27,33 +26,32 @@ pub async fn list(
     let text = text.trim().to_owned();
     let site = typed_site.map(str::trim).filter(|site| !site.is_empty()).map(SiteId::parse);
     let asked = context! { q => text.clone(), site => typed_site.unwrap_or_default() };
-    let page = |more: Value| {
+    let whole = |more: Value| {
         let context = context! { ..more, ..asked };
         Page::new("members.html", "Members").with(context)
     };
     if site == Some(None) {
         let why = format!("Site: {ID_EXPECTED}.");
-        return page(context! { why }).respond(&request, &signed);
+        return whole(context! { why }).respond(&request, &signed);
     }
     if text.is_empty() {
-        return page(context! {}).respond(&request, &signed);
+        return whole(context! {}).respond(&request, &signed);
     }
     if text.len() > SEARCH_BYTES_MAX {
         let why = format!(
             "This is too long: no name and no address has more than {SEARCH_BYTES_MAX} bytes."
         );
-        return page(context! { why }).respond(&request, &signed);
+        return whole(context! { why }).respond(&request, &signed);
     }
     let (now, times) = (state.shared().clock.now(), times(&request));
     let (wanted, wants_emails) = (text.clone(), query.get("emails").is_some());
     let find = move |read: &dyn Read| search(read, &wanted, site.flatten(), wants_emails, now);
     match state.reads().read(find).await {
         Ok(found) => {
-            let parts = [&text, typed_site.unwrap_or_default()]
-                .map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC));
-            let emails = (!found.has_emails)
-                .then(|| format!("/members?q={}&site={}&emails=1", parts[0], parts[1]));
-            page(context! { emails, ..shown(&found, &times) }).respond(&request, &signed)
+            let site = typed_site.unwrap_or_default();
+            let pairs = [("q", text.as_str()), ("site", site), ("emails", "1")];
+            let emails = (!found.has_emails).then(|| page::address("/members", &pairs));
+            whole(context! { emails, ..shown(&found, &times) }).respond(&request, &signed)
         }
         Err(error) => unreadable(&error, &request, &signed),
     }

@@ -1,13 +1,13 @@
 //! What a list of postbacks is asked for: the filters in the address of the page.
 
 use minijinja::{Value, context};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::action::{ACTION_EXPECTED, NAMES};
 use crate::clock::{Zone, parse_moment};
 use crate::fields::Fields;
 use crate::identity::ID_EXPECTED;
 use crate::journal::Origin;
+use crate::ops::console::page::address;
 use crate::reply::Word;
 use crate::store::JournalFilter;
 use crate::unicode::Visible;
@@ -150,12 +150,10 @@ impl Query {
 
     /// The address of this list at `path`, from the newest record on, or before a record.
     pub fn address(&self, path: &str, before: Option<i64>) -> String {
-        let typed = FILTERS.iter().zip(&self.typed).filter(|(_, text)| !text.is_empty());
-        let mut pairs: Vec<String> = typed
-            .map(|(name, text)| format!("{name}={}", utf8_percent_encode(text, NON_ALPHANUMERIC)))
-            .collect();
-        pairs.extend(before.map(|before| format!("before={before}")));
-        if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+        let before = before.map(|before| before.to_string()).unwrap_or_default();
+        let typed = FILTERS.iter().copied().zip(self.typed.iter().map(String::as_str));
+        let pairs: Vec<(&str, &str)> = typed.chain([("before", &*before)]).collect();
+        address(path, &pairs)
     }
 
     /// Whether any filter is set.
