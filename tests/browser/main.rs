@@ -16,7 +16,7 @@ mod page;
 #[path = "../it/support/mod.rs"]
 mod support;
 #[allow(dead_code, unused_imports, reason = "shared with the other tests, which use all of it")]
-#[path = "../it/web/mod.rs"]
+#[path = "../servers/web/mod.rs"]
 mod web;
 
 use std::path::Path;
@@ -25,8 +25,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{App, eventually, real_program, temp_dir};
-use crate::web::{WebServer, free_port};
+use crate::support::{App, eventually, free_port, real_program, temp_dir};
+use crate::web::WebServer;
 use driver::Browser;
 
 /// Bob, member 71 of site 1.

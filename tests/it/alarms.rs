@@ -1,191 +1,26 @@
 //! Alarms: the service runs a program and calls a URL.
 
 use std::fs::{self, Permissions};
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, channel};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nats_userman::alarms::{AlarmUrl, Delivery, Pauses, Target, run};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::{App, ENGINES, EngineKind, NOON, PATIENCE, eventually, program, temp_dir};
-
-/// A program of the operator.
-fn script(dir: &Path, text: &str) -> PathBuf {
-    let path = dir.join("alarm");
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-    path
-}
+use crate::engines::alarms::{OK, json_of, script, server};
+use crate::support::{App, NOON, PATIENCE, eventually, program, temp_dir};
 
 fn words(path: &Path, arguments: &[&str]) -> Vec<String> {
     let path = path.to_str().unwrap();
     std::iter::once(path).chain(arguments.iter().copied()).map(str::to_owned).collect()
 }
 
-/// A web server that answers each request with the next of these answers, and passes the requests
-/// on.
-fn server(answers: Vec<&'static str>) -> (String, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/hooks/s3cret", listener.local_addr().unwrap());
-    let (sender, requests) = channel();
-    std::thread::spawn(move || {
-        for answer in answers {
-            let Ok((mut stream, _)) = listener.accept() else { return };
-            let request = read_request(&mut stream);
-            let _ = stream.write_all(answer.as_bytes());
-            drop(stream);
-            if sender.send(request).is_err() {
-                return;
-            }
-        }
-    });
-    (url, requests)
-}
-
-/// A request with its body.
-fn read_request(stream: &mut TcpStream) -> String {
-    let mut request = Vec::new();
-    let mut buffer = [0; 4_096];
-    loop {
-        let text = String::from_utf8_lossy(&request).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .filter_map(|line| {
-                    line.to_lowercase().strip_prefix("content-length: ")?.parse().ok()
-                })
-                .next()
-                .unwrap_or(0);
-            if body.len() >= length {
-                return text;
-            }
-        }
-        match stream.read(&mut buffer) {
-            Ok(read @ 1..) => request.extend_from_slice(&buffer[..read]),
-            _ => return text,
-        }
-    }
-}
-
 const HOUR: Duration = Duration::from_secs(3_600);
 const ONCE_A_MILLISECOND: Pauses =
     Pauses { after_failures: &[Duration::from_millis(1)], with_new: HOUR };
 const ONCE_AN_HOUR: Pauses = Pauses { after_failures: &[HOUR], with_new: HOUR };
-const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
-
-fn json_of(request: &str) -> Value {
-    serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap()
-}
-
-#[test]
-fn many_error_replies_are_told_once_to_a_program_and_a_url_and_once_when_they_are_over() {
-    for engine in ENGINES {
-        let dir = temp_dir();
-        let told = dir.path().join("told");
-        let alarm = script(dir.path(), &format!("cat >>{}; env >>{0}.env", told.display()));
-        let (url, requests) = server(vec![OK, OK]);
-        let flags =
-            ["--alarm-command", &format!("{} --to ops", alarm.display()), "--alarm-url", &url]
-                .map(str::to_owned);
-        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        let Some(app) = App::start_on_engine(engine, &flags) else { continue };
-        for member in 1..=6 {
-            app.post(&format!("action=CHANGE&siteid=5&memberid={member}&new_username=kim"));
-        }
-        // Where receivers share a database, a record settles first.
-        let mut now = NOON;
-        let request = loop {
-            now += 20;
-            app.set_unix(now);
-            match requests.recv_timeout(Duration::from_millis(1_500)) {
-                Ok(request) => break request,
-                Err(_) => assert!(now < NOON + 3_000, "no alarm on {engine:?}"),
-            }
-        };
-        assert!(now >= NOON + 60, "a cause must last for a minute");
-        assert!(request.starts_with("POST /hooks/s3cret HTTP/1.1\r\n"), "{request}");
-        assert!(request.contains("content-type: application/json\r\n"), "{request}");
-        let json = json_of(&request);
-        assert_eq!((&json["alarm"], &json["state"]), (&"errors".into(), &"raised".into()));
-        assert_eq!(
-            json["message"],
-            "6 of 6 postbacks of the last hour were answered with ERROR: 100 %, more than 20 % \
-             (--alarm-error-percent); `nats-userman journal --reply ERROR` lists them"
-        );
-        eventually("the program was run", || {
-            fs::read_to_string(&told).is_ok_and(|it| it.len() > 9)
-        });
-        let of_program: Value = serde_json::from_str(&fs::read_to_string(&told).unwrap()).unwrap();
-        assert_eq!(of_program, json);
-        let variables = told.with_extension("env");
-        eventually("the program has ended", || {
-            fs::read_to_string(&variables).is_ok_and(|text| text.contains("PATH="))
-        });
-        let variables = fs::read_to_string(variables).unwrap();
-        assert!(!variables.contains("CARGO"), "the service's variables: {variables}");
-
-        // An hour later there are no errors any more.
-        app.set_unix(now + 3_700);
-        let cleared = loop {
-            now += 100;
-            app.set_unix(now + 3_700);
-            match requests.recv_timeout(Duration::from_millis(1_500)) {
-                Ok(request) => break json_of(&request),
-                Err(_) => assert!(now < NOON + 9_000, "not cleared on {engine:?}"),
-            }
-        };
-        assert_eq!((&cleared["alarm"], &cleared["state"]), (&"errors".into(), &"cleared".into()));
-        assert_eq!(cleared["message"], "fewer postbacks are answered with ERROR again");
-        assert_eq!(cleared["since"], json["since"]);
-    }
-}
-
-/// A directory for another receiver of the database of this app.
-fn with_keys_of(app: &App) -> TempDir {
-    let dir = temp_dir();
-    let data = dir.path().join("data");
-    fs::create_dir(&data).unwrap();
-    fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
-    for key in ["seal.key", "cookie.key"] {
-        fs::copy(app.config.data_dir.path().join(key), data.join(key)).unwrap();
-    }
-    dir
-}
-
-#[test]
-fn of_two_receivers_of_one_database_one_tells_of_what_they_share() {
-    let (first_url, first_told) = server(vec![OK, OK]);
-    let (second_url, second_told) = server(vec![OK, OK]);
-    let Some(first) = App::start_on_engine(EngineKind::MariaDb, &["--alarm-url", &first_url])
-    else {
-        return;
-    };
-    let second = first.another(with_keys_of(&first), &["--alarm-url", &second_url]);
-    for member in 1..=6 {
-        second.post(&format!("action=CHANGE&siteid=5&memberid={member}&new_username=kim"));
-    }
-    let (mut now, mut told) = (NOON, Vec::new());
-    // Three more rounds after the first message, in which the other one could tell it too.
-    let mut rounds_left = 3;
-    while rounds_left > 0 {
-        now += 30;
-        assert!(now < NOON + 3_000, "no alarm");
-        first.set_unix(now);
-        second.set_unix(now);
-        for requests in [&first_told, &second_told] {
-            let wait = Duration::from_millis(1_200);
-            told.extend(requests.recv_timeout(wait).map(|request| json_of(&request)));
-        }
-        rounds_left -= i32::from(!told.is_empty());
-    }
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((&told[0]["alarm"], &told[0]["state"]), (&"errors".into(), &"raised".into()));
-}
 
 #[test]
 fn an_alarm_survives_a_restart_without_being_told_again() {

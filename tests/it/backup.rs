@@ -2,7 +2,6 @@
 
 mod interrupted;
 mod kept;
-mod litestream;
 mod made;
 mod places;
 mod planned;

@@ -1,5 +1,6 @@
 //! The clock of the machine is set: a year ahead or back, for some seconds or permanently.
 
+mod due;
 mod lapsed_early;
 mod pending;
 mod restarts;

@@ -3,7 +3,6 @@
 
 mod deadlines;
 mod open_files;
-mod proxies;
 mod shares;
 
 use std::io::{Read as _, Write as _};

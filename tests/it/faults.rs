@@ -19,31 +19,9 @@ mod stopping;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
-
-use crate::support::{Program, Request, Response, rows, send_raw, temp_dir};
-
-const NOTHING_CHANGED: &str = "ERROR|temporarily unavailable, nothing was changed";
+use crate::support::faults::{NOTHING_CHANGED, PASSWORD, add, added, assert_unavailable, members};
+use crate::support::{Program, Request, send_raw, temp_dir};
 const OUTCOME_UNKNOWN: &str = "ERROR|temporarily unavailable, outcome unknown, send it again";
-
-/// A secret that no log may contain.
-const PASSWORD: &str = "sesame-7f3a";
-
-/// An ADD of a member, whose name contains the number.
-fn add(member: usize) -> String {
-    format!("action=ADD&siteid=1&memberid={member}&username=name-{member}&password={PASSWORD}")
-}
-
-fn added(member: usize) -> String {
-    format!("OK|member {member} \"name-{member}\" added to site 1")
-}
-
-/// Checks the whole response of a 503.
-fn assert_unavailable(response: &Response, body: &str) {
-    assert_eq!((response.status, response.body.as_str()), (503, body));
-    assert_eq!(response.header("retry-after"), Some("5"));
-    assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
-}
 
 /// Status and body of `GET /health`.
 fn health(address: SocketAddr) -> (u16, String) {
@@ -53,17 +31,6 @@ fn health(address: SocketAddr) -> (u16, String) {
 
 fn is_healthy(address: SocketAddr) -> bool {
     health(address) == (200, "ok".to_owned())
-}
-
-/// The memberids in member_auth, in order.
-fn members(database: &Path) -> Vec<usize> {
-    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let ids = "SELECT memberid FROM member_auth ORDER BY memberid";
-    let recorded = "SELECT memberid FROM journal WHERE action = 'ADD' AND reply LIKE 'OK|%' GROUP \
-        BY memberid ORDER BY memberid";
-    let members = rows(&conn, ids);
-    assert_eq!(members, rows(&conn, recorded), "rows and journal differ");
-    members.iter().map(|id| id.parse().unwrap()).collect()
 }
 
 /// The members that a restart after a kill would find now: the files are copied, and the copy is

@@ -4,4 +4,3 @@ mod access;
 mod commands;
 mod hostile;
 mod login;
-mod proxies;

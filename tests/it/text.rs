@@ -20,7 +20,7 @@ const APART: [(&str, &str); 8] = [
     ("tests/golden", "transcripts, byte for byte"),
     ("tests/releases", "data of earlier releases, and the script that made it"),
     ("tests/schemas", "the schema of an earlier release"),
-    ("tests/it/authstrings/samples", "as NATS's manual has them"),
+    ("tests/servers/authstrings/samples", "as NATS's manual has them"),
 ];
 
 /// Our files as (path below the root, content).

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use super::{BOB, Visit, app, auth, cookie, told};
-use crate::support::{App, NOON, Program, Request, Response, send_raw, temp_dir};
+use super::{BOB, Visit, app, auth, cookie, form, told};
+use crate::support::{App, NOON, Program, Response, send_raw, temp_dir};
 
 const LOGIN: (u16, &str) = (401, "login");
 /// A cookie of the release before: member 71 of site 5, who logged in at noon when the
@@ -15,11 +15,6 @@ const FORMER: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAA
 
 pub(super) fn is(found: (u16, String), expected: (u16, &str), what: &str) {
     assert_eq!((found.0, found.1.as_str()), expected, "{what}");
-}
-
-/// A form that a browser with these cookies sends to a host.
-pub(super) fn form(host: &str, path: &str, cookies: &str, body: &str) -> Request {
-    Request::post(path).host(host).from("203.0.113.9").cookie(cookies).same_origin().form(body)
 }
 
 /// Logs in at a host, for some sites, with the cookies that the browser has.

@@ -1,7 +1,7 @@
 //! The stored logouts: each one stays effective, and the number of rows of a member is limited.
 
-use super::cookies::{add, form, is, log_in, log_in_at};
-use super::{BOB, Visit, app, auth, cookie, told};
+use super::cookies::{add, is, log_in, log_in_at};
+use super::{BOB, Visit, app, auth, cookie, form, told};
 use crate::support::{App, NOON, Program, Request, send_raw, temp_dir};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");

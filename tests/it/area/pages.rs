@@ -1,18 +1,13 @@
 //! The login page, its cookie, and the logout.
 
 use super::{BOB, Visit, admitted, app, auth, cookie, log_in, raw, told};
-use crate::support::{App, ENGINES, NOON, Request, Response, temp_dir};
+use crate::engines::area::pages::{FROM_HERE, is, log_in_at};
+use crate::support::{App, NOON, Request, Response, temp_dir};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const LOGIN: (u16, &str) = (401, "login");
 const KEY: &str = "shop:0123456789abcdef";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
-const FROM_HERE: &str =
-    "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
-
-fn is(found: (u16, String), expected: (u16, &str), what: &str) {
-    assert_eq!((found.0, found.1.as_str()), expected, "{what}");
-}
 
 fn log_out(app: &App, cookie: &str) -> Response {
     raw(app, "POST /logout", &format!("{FROM_HERE}Cookie: {cookie}\r\n"), "back=%2Fbye")
@@ -223,50 +218,6 @@ fn the_box_to_stay_logged_in_has_a_lifetime_of_its_own_and_without_it_the_browse
     is(admitted(&app, Visit::holding(&stays)), LOGIN, "over");
     let wrong = raw(&app, "POST /login?site=1", FROM_HERE, "username=bob&password=x&stay=1").body;
     assert!(wrong.contains("name=\"stay\" value=\"1\" checked>"), "{wrong}");
-}
-
-fn log_in_at(app: &App, site: u8, name: &str, password: &str) -> u16 {
-    let body = serde_urlencoded::to_string([("username", name), ("password", password)]);
-    raw(app, &format!("POST /login?site={site}"), FROM_HERE, &body.unwrap()).status
-}
-
-#[test]
-fn an_email_address_logs_in_the_one_member_of_the_site_who_has_it() {
-    for engine in ENGINES {
-        let flags = ["--login-by-email", "--trusted-proxy", "127.0.0.1"];
-        let Some(app) = App::start_in_on_engine(engine, temp_dir(), &flags) else { continue };
-        for (site, member, name, email) in [
-            (1, 71, "bob", "bob%40example.com"),
-            (5, 72, "bobby", "bob%40example.com"),
-            (1, 73, "ann", "two%40example.com"),
-            (1, 74, "eve", "two%40example.com"),
-            (1, 75, "mallory%40example.com", "-"),
-            (1, 76, "max", "mallory%40example.com"),
-            (1, 77, "gone", "gone%40example.com"),
-        ] {
-            let fields = format!("siteid={site}&memberid={member}&username={name}&email={email}");
-            let reply = app.post(&format!("action=ADD&{fields}&password=secret{member}"));
-            assert!(reply.starts_with("OK|"), "{reply}");
-        }
-        app.post("action=DELETE&siteid=1&memberid=77");
-        for (site, name, password, status, why) in [
-            (1, "bob@example.com", "secret71", 303, "theirs alone on this site"),
-            (1, "Bob@Example.com", "secret71", 303, "in any case"),
-            (5, "bob@example.com", "secret72", 303, "another member of another site"),
-            (1, "bob@example.com", "secret72", 401, "whose password is good there only"),
-            (1, "two@example.com", "secret73", 401, "two members have it"),
-            (1, "mallory@example.com", "secret75", 303, "a name comes first"),
-            (1, "mallory@example.com", "secret76", 401, "and hides the address"),
-            (1, "gone@example.com", "secret77", 401, "left"),
-            (1, "bob", "secret71", 303, "the name, as ever"),
-        ] {
-            let found = log_in_at(&app, site, name, password);
-            assert_eq!(found, status, "{engine:?}: {site} {name}: {why}");
-        }
-        let page = raw(&app, "GET /login?site=1", "", "").body;
-        let label = "<label for=\"userman-name\">Username or e-mail address</label>";
-        assert!(page.contains(label), "{page}");
-    }
 }
 
 /// It costs each ADD some time, so it goes with the setting.

@@ -1,8 +1,8 @@
 //! Several cookies of the service in one request: which login counts, which cookies hide no login,
 //! and what is logged.
 
-use super::cookies::{add, form, is, log_in, log_in_at};
-use super::{Visit, app, auth, cookie, told};
+use super::cookies::{add, is, log_in, log_in_at};
+use super::{Visit, app, auth, cookie, form, told};
 use crate::support::{App, NOON, Program, Request, send_raw, temp_dir};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");

@@ -52,7 +52,7 @@ fn it_asks_a_running_service_as_well() {
     let url = format!("http://{}", app.address);
     let by_name = ["--type", "upsell", "--username", "testakovsky2", "--site", "1"];
     let string = ask(&url, &by_name).printed();
-    assert_eq!(super::stand_in::redeem(&app, string.trim_end()).status, 200);
+    assert_eq!(super::redeem(&app, string.trim_end()).status, 200);
     ask(&url, &["--type", "upsell", "--username", "nobody", "--site", "1"])
         .ended(1, &format!("nats-userman: {url}: a blank, there is no such active member\n"));
     let other = ["--api-key=tmm2:0123456789abcdef site=2", "--api-key=tmm3:0123456789abcdef"];

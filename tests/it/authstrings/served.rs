@@ -217,7 +217,7 @@ fn siteids_are_looked_through_in_the_order_given() {
     for (siteids, member) in [("5,1", 71), ("1,5", 72), ("2,3,1", 72), ("3,5", 71), ("5", 71)] {
         let string =
             get(app.address, &format!("{AUTH}?type=upsell&username=bob&siteids={siteids}"));
-        let redeemed = super::stand_in::redeem(&app, string_in(&string.body, "result"));
+        let redeemed = super::redeem(&app, string_in(&string.body, "result"));
         assert!(
             redeemed.body.contains(&format!("\"memberid\":{member},")),
             "{siteids}: {}",
@@ -243,7 +243,7 @@ fn with_neither_nats_nor_a_stand_in_the_answer_names_both() {
             (Some("5"), None)
         );
     }
-    assert_eq!(said(&super::stand_in::redeem(&app, "x")), (503, error));
+    assert_eq!(said(&super::redeem(&app, "x")), (503, error));
     assert_eq!(get(app.address, AUTH).status, 400, "what is wrong is told first");
 }
 
@@ -276,7 +276,7 @@ fn nothing_of_it_writes_to_the_database() {
     let rows = || tables.map(|table| app.rows(&format!("SELECT * FROM {table}")));
     let before = rows();
     let string = get(app.address, &format!("{AUTH}?type=upsell&memberid=342&session={SESSION}"));
-    super::stand_in::redeem(&app, string_in(&string.body, "result"));
+    super::redeem(&app, string_in(&string.body, "result"));
     get(app.address, &format!("{AUTH}?type=upsell&username=nobody&siteid=1"));
     assert_eq!(rows(), before);
 }

@@ -1,21 +1,12 @@
 //! Without a NATS, the service creates strings itself: for the page that shows the link, and for
 //! the service that redeems it.
 
-use super::{KEY, SESSION, USERNAME, add_testakovsky, api_key, get, said, string_in};
-use crate::support::{App, NOON, Program, Request, Response, temp_dir};
+use super::{
+    KEY, SESSION, USERNAME, add_testakovsky, api_key, get, post_redeem, redeem, said, string_in,
+};
+use crate::support::{App, NOON, Program, Request, temp_dir};
 
 const UNKNOWN: &str = "{\"error\":\"authstring: unknown, expired or redeemed already\"}";
-
-/// Redeems a string.
-pub fn redeem(app: &App, string: &str) -> Response {
-    post(app, &format!("{{\"authstring\":\"{string}\"}}"), KEY)
-}
-
-fn post(app: &App, body: &str, key: &str) -> Response {
-    let request = Request::post("/api/authstring/redeem").header("api-key", key);
-    let json = request.header("api-username", USERNAME).header("Content-Type", "application/json");
-    app.send(json.body(body))
-}
 
 fn issue(app: &App, query: &str) -> String {
     string_in(&get(app.address, &format!("/api/member/authstring?{query}")).body, "result")
@@ -129,15 +120,15 @@ fn what_is_no_redemption_is_refused() {
         ),
     ] {
         assert_eq!(
-            said(&post(&app, body, KEY)),
+            said(&post_redeem(&app, body, KEY)),
             (status, &*format!("{{\"error\":\"{error}\"}}")),
             "{body}"
         );
     }
-    assert_eq!(post(&app, "{}", &KEY.replace('4', "5")).status, 401);
+    assert_eq!(post_redeem(&app, "{}", &KEY.replace('4', "5")).status, 401);
     let long = format!("{{\"authstring\":\"{}\"}}", "a".repeat(65_536));
     assert_eq!(
-        said(&post(&app, &long, KEY)),
+        said(&post_redeem(&app, &long, KEY)),
         (413, "{\"error\":\"body: expected at most 65536 bytes, found more\"}")
     );
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::{Ran, end, run};
 use crate::authstrings::nats::{Day, Nats};
+use crate::support::free_port;
 use crate::support::{Program, eventually, program, temp_dir};
-use crate::web::free_port;
 
 fn health(listen: &str) -> Ran {
     run(&["health", "--data-dir", "/nowhere", "--listen", listen])
@@ -80,7 +80,7 @@ fn a_service_that_listens_elsewhere_than_the_setting_says_is_found_by_its_record
     let dir = temp_dir();
     let program = Program::serve(dir.path(), &[]);
     let set = format!("127.0.0.1:{}", free_port());
-    let mut command = super::program();
+    let mut command = crate::support::program();
     command.args(["health", "--listen", &set, "--data-dir"]).arg(dir.path());
     assert_eq!(end(command).printed(), format!("{}: ok\n", program.address));
 }

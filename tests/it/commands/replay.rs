@@ -4,20 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
-
 use super::run_on;
+pub use crate::support::ran::{open, write};
 use crate::support::{App, Program, TOKEN, rows, temp_dir};
-
-pub fn write(dir: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
-    let path = dir.join(name);
-    fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-pub fn open(data: &Path) -> Connection {
-    Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
-}
 
 const BODIES: &str = "action=ADD&siteid=1&memberid=71&username=b%20ob&\
     password=p%2B%26%3D%25+%C3%A9\n\

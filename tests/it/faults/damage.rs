@@ -2,40 +2,17 @@
 //! program causes no panic.
 
 use std::fs::{self, OpenOptions};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tempfile::TempDir;
 
 use super::{NOTHING_CHANGED, OUTCOME_UNKNOWN, add, assert_log_is_clean, is_healthy};
-use crate::support::{App, Program, TOKEN, eventually, program, rows, temp_dir};
+pub(super) use crate::support::faults::start;
+use crate::support::{App, Program, eventually, program, rows, temp_dir};
 
 const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "seal.key"];
-
-/// Runs `serve`, which must refuse to start. Returns its exit code and its output.
-pub(super) fn start(mut command: Command, data: &Path) -> (i32, String) {
-    command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data)
-        .env("USERMAN_POSTBACK_TOKEN", TOKEN);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut status = None;
-    // If the service does start, it would run until it is killed.
-    let until = std::time::Instant::now() + crate::support::PATIENCE;
-    while status.is_none() && std::time::Instant::now() < until {
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
-        status = child.try_wait().unwrap();
-    }
-    let _ = child.kill();
-    child.wait().unwrap();
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    (status.and_then(|status| status.code()).unwrap_or(-1), said)
-}
 
 fn post_members(app: &App, ids: std::ops::Range<usize>) {
     ids.for_each(|id| assert!(app.post(&add(id)).starts_with("OK|")));

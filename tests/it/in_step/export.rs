@@ -1,74 +1,9 @@
 //! What is in the file of an export.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
 use super::Scene;
-use crate::support::{ENGINES, real_program};
-
-const HEAD: &str = "siteid,memberid,username,password,cryptpass,cryptpass_wrapped,sealed,seal_key,\
-                    email,trial,biller,joined,expires,expire_at";
-
-const MEMBERS: [&str; 5] = [
-    "action=ADD&siteid=1&memberid=71&username=bob&password=secret&email=bob@example.com&\
-     joined=1496792016&expires=1499470416",
-    "action=ADD&siteid=1&memberid=72&username=ann&password=secret&trial=1&biller=CCBILL:1,2",
-    "action=ADD&siteid=1&memberid=73&username=cleo&cryptpass=41R19prsa7NLQ",
-    "action=ADD&siteid=2&memberid=71&username=%3Ddora&password=secret",
-    "action=DELETE&siteid=1&memberid=72",
-];
-
-#[test]
-fn csv_and_json_lines_have_each_member_with_the_stored_form_of_the_password_on_every_engine() {
-    for engine in ENGINES {
-        let Some(scene) = Scene::on(engine, &[]) else { continue };
-        scene.post(&MEMBERS);
-        scene.app.harden();
-        let column = |name: &str, site: i64, member: i64| {
-            scene.app.rows(&format!(
-                "SELECT {name} FROM member_auth WHERE siteid = {site} AND memberid = {member}"
-            ))[0]
-                .clone()
-        };
-        let (bob, dora) = (column("password", 1, 71), column("password", 2, 71));
-        let cleo = column("cryptpass_wrapped", 1, 73);
-        assert!(bob.starts_with("$argon2id$") && cleo.starts_with("41 $argon2id$"), "{engine:?}");
-
-        let file = scene.file("members.csv");
-        let said = format!(
-            "1 value with =, +, - or @ as the first character, which a spreadsheet may run as a \
-             formula: import all columns as text there\n3 members in {}\n",
-            file.display()
-        );
-        assert_eq!(scene.export("csv", &file, &[]).printed(), said, "{engine:?}");
-        assert_eq!(
-            fs::read_to_string(&file).unwrap(),
-            format!(
-                "{HEAD}\n1,71,bob,\"{bob}\",,,,,bob@example.com,0,,1496792016,1499470416,\n\
-                 1,73,cleo,,,\"{cleo}\",,,,0,,,,\n2,71,=dora,\"{dora}\",,,,,,0,,,,\n"
-            ),
-            "{engine:?}"
-        );
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
-
-        let file = scene.file("members.jsonl");
-        let json = scene.export("jsonl", &file, &["--site", "1", "--json"]).printed();
-        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!((&json["members"], &json["written"]), (&2.into(), &true.into()));
-        assert_eq!(
-            fs::read_to_string(&file).unwrap(),
-            format!(
-                "{{\"siteid\":1,\"memberid\":71,\"username\":\"bob\",\"password\":\"{bob}\",\
-                 \"email\":\"bob@example.com\",\"trial\":0,\"joined\":1496792016,\
-                 \"expires\":1499470416}}\n{{\"siteid\":1,\"memberid\":73,\"username\":\"cleo\",\
-                 \"cryptpass_wrapped\":\"{cleo}\",\"trial\":0}}\n"
-            ),
-            "{engine:?}"
-        );
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
-    }
-}
+use crate::engines::in_step::export::{HEAD, MEMBERS};
 
 #[test]
 fn former_members_have_a_reason_and_a_time_also_those_who_expired_and_are_not_moved_yet() {
@@ -125,50 +60,6 @@ fn a_password_that_is_not_hashed_yet_is_a_seal_with_the_id_of_its_key() {
         let row: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
         assert_eq!(row["seal_key"], serde_json::Value::Null, "{content:?}");
-    }
-}
-
-#[test]
-fn an_htpasswd_has_the_members_with_bcrypt_whom_it_can_hold_and_the_others_are_counted() {
-    let scene = Scene::on(crate::support::EngineKind::Sqlite, &["--password-hash", "bcrypt"]);
-    let scene = scene.unwrap();
-    let long = "x".repeat(73);
-    let argon2id = format!("action=ADD&siteid=1&memberid=5&username=long&password={long}");
-    scene.post(&[
-        "action=ADD&siteid=1&memberid=1&username=bob&password=secret",
-        "action=ADD&siteid=1&memberid=2&username=b%3Ab&password=secret",
-        "action=ADD&siteid=1&memberid=3&username=%23ann&password=secret",
-        "action=ADD&siteid=1&memberid=4&username=cleo&cryptpass=41R19prsa7NLQ",
-        &argon2id,
-        "action=ADD&siteid=1&memberid=6&username=eve+smith&password=secret&trial=1",
-    ]);
-    scene.app.harden();
-    scene.post(&["action=ADD&siteid=1&memberid=7&username=new&password=secret"]);
-    let file = scene.file("htpasswd");
-    assert_eq!(
-        scene.export("htpasswd", &file, &[]).printed(),
-        format!(
-            "2 members, 5 left out (1 not hashed yet, 1 with argon2id, 1 with a cryptpass only, 2 \
-             with a name that the file cannot hold) in {}\n",
-            file.display()
-        )
-    );
-    let hash = |member: i64| {
-        let sql = format!("SELECT password FROM member_auth WHERE memberid = {member}");
-        scene.app.rows(&sql)[0].clone()
-    };
-    let text = fs::read_to_string(&file).unwrap();
-    assert_eq!(text, format!("bob:{}\neve smith:{}\n", hash(1), hash(6)));
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o640);
-
-    // As Apache reads it.
-    let Some(htpasswd) = real_program("htpasswd") else { return };
-    for (name, password, is_right) in
-        [("bob", "secret", true), ("eve smith", "secret", true), ("bob", "Secret", false)]
-    {
-        let checked =
-            Command::new(&htpasswd).arg("-vb").arg(&file).args([name, password]).output().unwrap();
-        assert_eq!(checked.status.success(), is_right, "{name} {password}");
     }
 }
 

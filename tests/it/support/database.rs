@@ -17,9 +17,6 @@ pub enum EngineKind {
     MariaDb,
 }
 
-/// What a test runs on that runs on every engine.
-pub const ENGINES: [EngineKind; 2] = [EngineKind::Sqlite, EngineKind::MariaDb];
-
 /// A database that is removed in the end.
 pub enum TestDatabase {
     Sqlite { location: Location, _dir: TempDir },

@@ -13,8 +13,7 @@ use mysql::{Column, Conn, OptsBuilder, Value};
 use nats_userman::store::Location;
 use nats_userman::store::mysql::Server;
 
-use super::{eventually, real_program, temp_dir};
-use crate::web::free_port;
+use super::{eventually, free_port, real_program, temp_dir};
 
 /// Runs the server for as long as the test process holds the other end of its standard input, which
 /// the system closes whatever ends that process. Then nothing is left of it.
@@ -327,27 +326,4 @@ fn random_word() -> String {
 pub fn server_program() -> Option<PathBuf> {
     let place = PathBuf::from("/usr/sbin/mariadbd");
     if place.is_file() { Some(place) } else { real_program("mariadbd") }
-}
-
-#[test]
-fn a_server_starts_answers_and_leaves_neither_a_database_nor_a_process_nor_a_file() {
-    let Some(server) = MariaDb::start(&[]) else { return };
-    let database = MariaDatabase::on(Arc::clone(&server));
-    let answer: Option<i64> = database.connect().query_first("SELECT 1").unwrap();
-    assert_eq!(answer, Some(1));
-    let mut left_open = database.connect();
-    left_open.query_drop("CREATE TABLE t (a INT) ENGINE=InnoDB").unwrap();
-    left_open.query_drop("BEGIN").unwrap();
-    left_open.query_drop("INSERT INTO t VALUES (1)").unwrap();
-    let name = database.name().to_owned();
-    drop(database);
-    let databases: Vec<String> = server.admin().query("SHOW DATABASES").unwrap();
-    assert!(!databases.contains(&name), "{databases:?}");
-
-    let dir = server.dir().to_owned();
-    let id = fs::read_to_string(dir.join("pid")).unwrap();
-    let process = PathBuf::from(format!("/proc/{}", id.trim()));
-    assert!(process.exists());
-    drop(server);
-    assert!(!process.exists() && !dir.exists());
 }

@@ -3,18 +3,27 @@
 //! for a fixed time: each checks a condition until it is true, or until a limit is reached.
 
 mod app;
+pub mod authstrings;
 mod bench;
 mod certificate;
 mod console;
 mod database;
 mod dir;
+pub mod faults;
 mod gated;
 mod http;
 mod mariadb;
+pub mod metrics;
 mod mmdb;
 mod mounted;
+pub mod nats;
+pub mod pages;
+mod port;
 mod program;
+pub mod ran;
+pub mod rotation;
 mod rows;
+pub mod visit;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -27,13 +36,14 @@ pub use app::App;
 pub use bench::WriterBench;
 pub use certificate::{certify, certify_by_authority, make_authority};
 pub use console::{Console, OPERATOR_PASSWORD, OPS, add_operator};
-pub use database::{Beside, ENGINES, EngineKind, TestDatabase, check_database};
+pub use database::{Beside, EngineKind, TestDatabase, check_database};
 pub use dir::temp_dir;
 pub use gated::Gate;
 pub use http::{Caller, Request, Response, post_to, read_response, send_raw};
 pub use mariadb::{MariaDatabase, MariaDb, server_program};
 pub use mmdb::{country_file, map, mmdb, text};
-pub use mounted::Mounted;
+pub use mounted::{Mounted, in_own_namespace};
+pub use port::free_port;
 pub use program::{NO_CONFIG, Program, operations_in, program};
 pub use rows::{check_invariants, rows};
 
