@@ -85,7 +85,7 @@ impl Members {
         logins: Vec<CookieLogin>,
         now: i64,
     ) -> Result<Vec<CookieLoginState>, Undecided> {
-        self.read_alone(move |reader| reader.cookie_logins(&logins, now)).await
+        self.reads.cookie_logins(logins, now).await.map_err(|error| self.log_fault(error))
     }
 
     /// The rows that a login with this name is checked against.

@@ -10,15 +10,17 @@
 //! A read that crosses a network runs on one of a bounded number of threads ([`pool`]), and the
 //! HTTP thread serves other requests until it is done.
 
+mod cookie_queue;
 mod error;
 pub mod pool;
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use super::{CurrentDatabase, CurrentReader, Fault, Read};
+use super::{CookieLogin, CookieLoginState, CurrentDatabase, CurrentReader, Fault, Read};
 use crate::chain::chain;
 use crate::metrics::Metrics;
+use cookie_queue::CookieQueue;
 use error::CHECK_EVERY;
 pub use error::ReadError;
 pub use pool::{ReadLimits, ReadPool};
@@ -28,8 +30,8 @@ pub use pool::{ReadLimits, ReadPool};
 pub struct ReadSource {
     file: CurrentDatabase,
     metrics: Metrics,
-    /// The pool, if reads cross a network.
-    pool: Option<ReadPool>,
+    /// If reads cross a network.
+    remote: Option<RemoteReads>,
 }
 
 impl ReadSource {
@@ -53,15 +55,15 @@ impl ReadSource {
         limits: ReadLimits,
     ) -> std::io::Result<Self> {
         let is_local = file.reads_are_local();
-        let pool = if is_local { None } else { Some(ReadPool::start(&file, limits)?) };
-        Ok(Self { file, metrics, pool })
+        let remote = if is_local { None } else { Some(RemoteReads::start(&file, limits)?) };
+        Ok(Self { file, metrics, remote })
     }
 }
 
 impl ReadSource {
     /// The threads that read, if reads cross a network.
     pub fn pool(&self) -> Option<&ReadPool> {
-        self.pool.as_ref()
+        self.remote.as_ref().map(|remote| &remote.pool)
     }
 }
 
@@ -71,14 +73,28 @@ pub enum Reads {
     /// On the thread's own connection.
     Local(Rc<LocalReads>),
     /// On the threads of a pool.
-    Pooled(ReadPool),
+    Remote(RemoteReads),
+}
+
+/// Reads over a network, for all HTTP threads.
+#[derive(Clone, Debug)]
+pub struct RemoteReads {
+    pool: ReadPool,
+    cookies: CookieQueue,
+}
+
+impl RemoteReads {
+    fn start(file: &CurrentDatabase, limits: ReadLimits) -> std::io::Result<Self> {
+        let pool = ReadPool::start(file, limits)?;
+        Ok(Self { cookies: CookieQueue::new(pool.clone()), pool })
+    }
 }
 
 impl Reads {
     /// Reads for the calling thread, which must run a `LocalSet`.
     pub fn new(source: &ReadSource) -> Self {
-        match &source.pool {
-            Some(pool) => Self::Pooled(pool.clone()),
+        match &source.remote {
+            Some(remote) => Self::Remote(remote.clone()),
             None => Self::Local(LocalReads::new(source.file.clone(), source.metrics.clone())),
         }
     }
@@ -94,13 +110,13 @@ impl Reads {
     ) -> Result<T, ReadError> {
         match self {
             Self::Local(local) => local.read(job),
-            Self::Pooled(pool) => pool.read(job).await,
+            Self::Remote(remote) => remote.pool.read(job).await,
         }
     }
 
-    /// Reads what is committed now, for a job that is a single call of [`Read::login_row`],
-    /// [`Read::logins_by_name`] or [`Read::cookie_logins`]. Over a network these see one moment by
-    /// themselves, in one round trip.
+    /// Reads what is committed now, for a job that is a single call of [`Read::login_row`] or
+    /// [`Read::logins_by_name`]. Over a network these see one moment by themselves, in one round
+    /// trip.
     ///
     /// # Errors
     ///
@@ -111,7 +127,24 @@ impl Reads {
     ) -> Result<T, ReadError> {
         match self {
             Self::Local(local) => local.read(job),
-            Self::Pooled(pool) => pool.read_alone(job).await,
+            Self::Remote(remote) => remote.pool.read_alone(job).await,
+        }
+    }
+
+    /// What is stored about these logins by cookie, in their order: see [`Read::cookie_logins`].
+    /// Over a network, queries that wait become one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reads::read`].
+    pub async fn cookie_logins(
+        &self,
+        logins: Vec<CookieLogin>,
+        now: i64,
+    ) -> Result<Vec<CookieLoginState>, ReadError> {
+        match self {
+            Self::Local(local) => local.read(|reader| reader.cookie_logins(&logins, now)),
+            Self::Remote(remote) => remote.cookies.states(logins, now).await,
         }
     }
 }

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nats_userman::identity::{MemberId, SiteId, Username};
+use nats_userman::identity::{Key, MemberId, SiteId, Username};
 use nats_userman::metrics::Metrics;
 use nats_userman::store::reads::pool::ReadLimits;
-use nats_userman::store::{Location, ReadError, ReadSource, Reads, with_engine};
+use nats_userman::store::{
+    CookieLogin, CookieLoginState, Location, LoggedOut, Note, ReadError, ReadSource, Reads,
+    with_engine,
+};
 use tempfile::TempDir;
 
 use crate::support::{App, Gate, NOON, TOKEN, post_to, temp_dir};
@@ -18,6 +21,7 @@ const LIMITS: ReadLimits = ReadLimits { threads: 2, waiting: 3, time: Duration::
 /// A database whose reads a test can delay, used on one thread.
 struct Scene {
     gate: Arc<Gate>,
+    location: Location,
     source: ReadSource,
     _dir: TempDir,
 }
@@ -29,8 +33,9 @@ impl Scene {
         with_engine(&location, true, |_| ()).unwrap();
         let gate = Arc::new(Gate::default());
         let source =
-            ReadSource::with_limits(gate.database(location), Metrics::default(), limits).unwrap();
-        Self { gate, source, _dir: dir }
+            ReadSource::with_limits(gate.database(location.clone()), Metrics::default(), limits)
+                .unwrap();
+        Self { gate, location, source, _dir: dir }
     }
 
     /// Runs a story on one thread, like an HTTP thread.
@@ -109,6 +114,105 @@ fn a_broken_reader_is_opened_anew_and_a_job_that_panics_ends_no_thread() {
         }
         assert!(matches!(holder(&reads, "bob").await, Ok(None)));
     });
+}
+
+/// A login by cookie of a member of site 1.
+fn login(member: i64, id: [u8; 16]) -> CookieLogin {
+    let (site, member) = (SiteId::parse("1"), MemberId::parse(&member.to_string()));
+    let key = Key { site: site.unwrap(), member: member.unwrap() };
+    CookieLogin { key, id, issued: NOON, login_version: 1, wants_last_use: false }
+}
+
+type States = Result<Vec<CookieLoginState>, ReadError>;
+
+fn check(reads: &Reads, logins: Vec<CookieLogin>) -> tokio::task::JoinHandle<States> {
+    let reads = reads.clone();
+    tokio::task::spawn_local(async move { reads.cookie_logins(logins, NOON).await })
+}
+
+/// As many queries as run at once, each of them at the gate.
+async fn two_slow_checks(scene: &Scene, reads: &Reads) -> Vec<tokio::task::JoinHandle<States>> {
+    let mut checks = Vec::new();
+    for member in [1, 2] {
+        checks.push(check(reads, vec![login(member, Gate::SLOW)]));
+        tokio::task::yield_now().await;
+        scene.gate.wait_for(checks.len());
+    }
+    checks
+}
+
+#[test]
+fn checks_by_cookie_that_come_while_two_queries_run_are_one_query_and_each_gets_its_own_answer() {
+    let scene = Scene::new(ReadLimits { threads: 4, waiting: 9, ..LIMITS });
+    let id = |member: i64| [u8::try_from(member).unwrap(); 16];
+    let out = |member| {
+        let key = login(member, id(member)).key;
+        let (issued, until) = (NOON, NOON + 60);
+        Note::LogOut(LoggedOut { key, id: id(member), issued, and_all_until: None, until })
+    };
+    with_engine(&scene.location, false, |engine| {
+        engine.begin().unwrap();
+        for member in [3, 4] {
+            engine.note(&out(member), NOON).unwrap();
+        }
+        engine.commit().unwrap();
+    })
+    .unwrap();
+    scene.on_one_thread(async |reads| {
+        let slow = two_slow_checks(&scene, &reads).await;
+        let waiting: Vec<_> = (1..=9)
+            .map(|first| check(&reads, vec![login(first, id(first)), login(first, [99; 16])]))
+            .collect();
+        tokio::task::yield_now().await;
+        let refused = reads.cookie_logins(vec![login(1, id(1))], NOON).await;
+        assert!(matches!(refused, Err(ReadError::Overloaded)), "{refused:?}");
+        scene.gate.open();
+        for check in slow {
+            assert_eq!(check.await.unwrap().unwrap().len(), 1);
+        }
+        for (first, check) in (1_u8..).zip(waiting) {
+            let found: Vec<bool> =
+                check.await.unwrap().unwrap().iter().map(|state| state.is_logged_out).collect();
+            assert_eq!(found, [[3, 4].contains(&first), false], "member {first}");
+        }
+    });
+    let mut queries = scene.gate.cookie_queries();
+    queries.sort_unstable();
+    assert_eq!(queries, [1, 1, 18]);
+}
+
+#[test]
+fn a_query_about_logins_that_fails_is_told_to_each_of_its_checks_and_the_next_check_is_answered() {
+    let scene = Scene::new(LIMITS);
+    scene.on_one_thread(async |reads| {
+        let slow = two_slow_checks(&scene, &reads).await;
+        let fail = [Gate::BROKEN, [7; 16]].map(|id| check(&reads, vec![login(3, id)]));
+        tokio::task::yield_now().await;
+        scene.gate.open();
+        for check in slow {
+            assert!(check.await.unwrap().is_ok());
+        }
+        for check in fail {
+            let failed = check.await.unwrap();
+            assert!(matches!(failed, Err(ReadError::Fault(_))), "{failed:?}");
+        }
+        assert!(reads.cookie_logins(vec![login(3, [7; 16])], NOON).await.is_ok());
+    });
+    assert_eq!(scene.gate.cookie_queries(), [1, 1, 1]);
+}
+
+#[test]
+fn of_many_checks_by_cookie_at_once_none_is_left_without_an_answer() {
+    let scene = Scene::new(ReadLimits { waiting: 1_000, ..LIMITS });
+    scene.on_one_thread(async |reads| {
+        let checks: Vec<_> =
+            (1..=1_000).map(|member| check(&reads, vec![login(member, [7; 16])])).collect();
+        for check in checks {
+            assert!(check.await.unwrap().is_ok());
+        }
+    });
+    let queries = scene.gate.cookie_queries();
+    assert_eq!((queries.iter().sum::<usize>(), queries.iter().max()), (1_000, Some(&64)));
 }
 
 #[test]

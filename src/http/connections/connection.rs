@@ -104,7 +104,6 @@ impl Connection {
     }
 
     /// The limits.
-    /// The limits.
     pub fn limits(&self) -> &ConnectionLimits {
         self.shared.limits()
     }

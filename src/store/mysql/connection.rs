@@ -22,17 +22,28 @@ const SIZES: [usize; 9] = [ROWS_MAX, 128, 64, 32, 16, 8, 4, 2, 1];
 pub(super) struct Many {
     before: String,
     row: &'static str,
-    after: &'static str,
+    between: &'static str,
+    after: String,
 }
 
 impl Many {
     /// The text before the rows, one row as in `(?, ?)`, and the text after the rows.
-    pub(super) fn new(before: impl Into<String>, row: &'static str, after: &'static str) -> Self {
-        Self { before: before.into(), row, after }
+    pub(super) fn new(before: impl Into<String>, row: &'static str, after: &str) -> Self {
+        Self::between(before.into(), row, ", ", after.into())
+    }
+
+    /// As [`Many::new`], with another text between the rows than a comma.
+    pub(super) fn between(
+        before: String,
+        row: &'static str,
+        between: &'static str,
+        after: String,
+    ) -> Self {
+        Self { before, row, between, after }
     }
 
     fn text(&self, rows: usize) -> String {
-        format!("{}{}{}", self.before, vec![self.row; rows].join(", "), self.after)
+        format!("{}{}{}", self.before, vec![self.row; rows].join(self.between), self.after)
     }
 }
 

@@ -8,6 +8,7 @@
 mod agreement;
 mod connect;
 mod connection;
+mod cookies;
 mod diagnosis;
 mod engine;
 mod fault;

@@ -50,32 +50,6 @@ static LOGIN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What [`Read::cookie_logins`] returns, for a member who is here: the row, and behind
-/// [`LOGIN_COLUMNS`] whether the login was ended and when it was last used. Each table is read by
-/// its primary key.
-static COOKIE: LazyLock<String> = LazyLock::new(|| {
-    cookie_query(
-        "s.at",
-        "LEFT JOIN login_seen AS s ON s.siteid = ? AND s.memberid = ? AND s.id = ?",
-    )
-});
-
-/// [`COOKIE`] without the last use.
-static COOKIE_WITHOUT_USE: LazyLock<String> = LazyLock::new(|| cookie_query("NULL", ""));
-
-fn cookie_query(last_use: &str, join: &str) -> String {
-    let columns = LOGIN_COLUMNS.replace(", ", ", m.");
-    format!(
-        "SELECT m.{columns}, o.id IS NOT NULL OR b.siteid IS NOT NULL, {last_use}
-         FROM member_auth AS m
-         LEFT JOIN logout AS o ON o.id = ?
-         LEFT JOIN logout_before AS b ON b.siteid = ? AND b.memberid = ? AND b.issued >= ?
-             AND b.login_version >= ?
-         {join}
-         WHERE m.siteid = ? AND m.memberid = ? AND (m.expire_at IS NULL OR m.expire_at > ?)"
-    )
-}
-
 /// The rows with a name: the holder of its folded form, and who has it without that.
 static NAMED: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
@@ -90,8 +64,6 @@ static NAMED: LazyLock<Many> = LazyLock::new(|| {
 
 /// The place of username_key behind [`LOGIN_COLUMNS`].
 const NAMED_KEY: usize = 8;
-/// The place in [`COOKIE`] of whether the login was ended.
-const COOKIE_ENDED: usize = 8;
 
 impl Reader {
     /// The member's standing in the tables.
@@ -150,36 +122,6 @@ impl Reader {
         values.push(now.into());
         let row = self.alone(|connection| connection.first(&LOGIN, values.clone()))?;
         row.map(|mut row| read_login(&mut row)).transpose()
-    }
-
-    fn cookie_login(&self, login: &CookieLogin, now: i64) -> Result<CookieLoginState, Fault> {
-        let CookieLogin { key, id, issued, login_version, wants_last_use } = login;
-        let id = Value::Bytes(id.to_vec());
-        let member = key_values(*key);
-        let ended =
-            [std::slice::from_ref(&id), &member, &[(*issued).into(), (*login_version).into()]]
-                .concat();
-        let of_use = [&member[..], &[id]].concat();
-        let (sql, of_use) =
-            if *wants_last_use { (&COOKIE, &of_use[..]) } else { (&COOKIE_WITHOUT_USE, &[][..]) };
-        let values = [&ended, of_use, &member, &[now.into()]].concat();
-        if let Some(mut row) = self.alone(|connection| connection.first(sql, values.clone()))? {
-            return Ok(CookieLoginState {
-                is_logged_out: get(&mut row, COOKIE_ENDED)?,
-                last_used: get(&mut row, COOKIE_ENDED + 1)?,
-                row: if_readable(read_login(&mut row).map(Some))?,
-            });
-        }
-        // The member is gone, which alone ends the login. A logout must not be written twice.
-        let ended = self.alone(|connection| {
-            connection.first(
-                "SELECT 1 FROM logout WHERE id = ?
-                 UNION ALL SELECT 1 FROM logout_before
-                     WHERE siteid = ? AND memberid = ? AND issued >= ? AND login_version >= ?",
-                ended.clone(),
-            )
-        })?;
-        Ok(CookieLoginState { row: Ok(None), is_logged_out: ended.is_some(), last_used: None })
     }
 }
 
@@ -328,8 +270,7 @@ impl Read for Reader {
         logins: &[CookieLogin],
         now: i64,
     ) -> Result<Vec<CookieLoginState>, Fault> {
-        let all = || logins.iter().map(|login| self.cookie_login(login, now)).collect();
-        self.at_one_moment(logins.len(), all)
+        self.cookie_states(logins, now)
     }
 
     fn is_known_network(&self, id: &KnownId) -> Result<bool, Fault> {

@@ -10,7 +10,7 @@ use crate::store::OpenError;
 pub(super) const CHECK_EVERY: Duration = Duration::from_millis(500);
 
 /// Why a read failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// Another database was put in place, and the service does not use it yet. The writer logs it.
     #[error("the database was replaced and is not in use yet")]

@@ -35,7 +35,7 @@ impl Default for ReadLimits {
 }
 
 /// Runs a job and answers. Returns whether the connection is still good.
-type Job = dyn FnOnce(Result<&dyn Read, ReadError>) -> bool + Send;
+pub(super) type Job = dyn FnOnce(Result<&dyn Read, ReadError>) -> bool + Send;
 
 /// A read that waits for a thread.
 struct QueuedRead {
@@ -65,14 +65,15 @@ enum Next {
 }
 
 impl ReadQueue {
-    fn push(&self, read: QueuedRead, most: usize) -> Result<(), ReadError> {
+    fn push(&self, read: QueuedRead, most: usize) {
         let mut waiting = self.lock();
         if waiting.reads.len() >= most {
-            return Err(ReadError::Overloaded);
+            drop(waiting);
+            (read.run)(Err(ReadError::Overloaded));
+            return;
         }
         waiting.reads.push_back(read);
         self.changed.notify_one();
-        Ok(())
     }
 
     /// Waits for at most [`CHECK_EVERY`].
@@ -163,9 +164,27 @@ impl ReadPool {
             let _ = answer.send(done);
             is_good
         });
+        self.push(run);
+        self.answer(answered).await
+    }
+
+    /// The bounds.
+    pub(super) fn limits(&self) -> ReadLimits {
+        self.0.limits
+    }
+
+    /// Gives the threads a job. If too many wait, it gets [`ReadError::Overloaded`] at once.
+    pub(super) fn push(&self, run: Box<Job>) {
         let Handle { queue, limits } = &*self.0;
-        queue.push(QueuedRead { until: Instant::now() + limits.time, run }, limits.waiting)?;
-        match tokio::time::timeout(limits.time, answered).await {
+        queue.push(QueuedRead { until: Instant::now() + limits.time, run }, limits.waiting);
+    }
+
+    /// Waits for the answer of a job.
+    pub(super) async fn answer<T>(
+        &self,
+        answered: oneshot::Receiver<Result<T, ReadError>>,
+    ) -> Result<T, ReadError> {
+        match tokio::time::timeout(self.0.limits.time, answered).await {
             Ok(Ok(done)) => done,
             Ok(Err(_)) => Err(ReadError::Fault("a thread that reads has ended".into())),
             Err(_) => Err(ReadError::Overloaded),

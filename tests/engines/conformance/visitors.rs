@@ -83,6 +83,46 @@ fn the_last_use_of_a_login_is_stored_until_it_is_spent() {
     });
 }
 
+#[test]
+fn of_many_logins_at_once_each_gets_its_own_state_in_their_order() {
+    on_every_engine(|database| {
+        let members = (1..=300).map(|id| Change::Insert(member(1, id, &format!("bob{id}"))));
+        database.save(members.collect());
+        let expired = Member { expire_at: Some(NOON), ..member(1, 301, "ann") };
+        database.save(vec![Change::Insert(expired)]);
+        let of = |id: i64| {
+            let key = key(1, id);
+            CookieLogin { key, id: u128::try_from(id).unwrap().to_be_bytes(), ..login(ID, NOON) }
+        };
+        for id in [5, 301, 302] {
+            let CookieLogin { key, id, issued, .. } = of(id);
+            let until = NOON + 60;
+            let out = LoggedOut { key, id, issued, and_all_until: None, until };
+            note(database, &Note::LogOut(out));
+        }
+        for id in [7, 302] {
+            note(database, &Note::Seen(Seen { key: of(id).key, id: of(id).id, at: NOON - 9 }));
+        }
+        // Backwards, one of them twice, and with one who is not there at all.
+        let mut asked: Vec<i64> = (1..=303).rev().collect();
+        asked.push(7);
+        let found = states(database, &asked.iter().map(|id| of(*id)).collect::<Vec<_>>());
+        assert_eq!(found.len(), asked.len());
+        for (id, state) in asked.iter().zip(found) {
+            let row = state.row.unwrap().map(|row| row.key);
+            assert_eq!(
+                (row, state.is_logged_out, state.last_used),
+                (
+                    (*id <= 300).then(|| key(1, *id)),
+                    [5, 301, 302].contains(id),
+                    [7, 302].contains(id).then_some(NOON - 9)
+                ),
+                "member {id}"
+            );
+        }
+    });
+}
+
 fn record(member: Option<i64>, at: i64, event: LoginEvent) -> LoginRecord {
     let (site, member) = (key(1, 1).site, member.map(|member| key(1, member).member));
     let (way, name) = (LoginWay::Basic, Some("bob".to_owned()));

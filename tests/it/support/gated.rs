@@ -23,12 +23,14 @@ use nats_userman::store::{
 };
 use parking_lot::{Condvar, Mutex};
 
-/// Delays a query for the holder of the name `slow`, and fails one for `broken`.
+/// Delays a query for the holder of the name `slow`, and fails one for `broken`. The same for
+/// logins by cookie with the ids [`Gate::SLOW`] and [`Gate::BROKEN`].
 #[derive(Debug, Default)]
 pub struct Gate {
     state: Mutex<GateState>,
     changed: Condvar,
     opened: AtomicUsize,
+    cookie_queries: Mutex<Vec<usize>>,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,9 @@ struct GateState {
 }
 
 impl Gate {
+    pub const SLOW: [u8; 16] = [0x51; 16];
+    pub const BROKEN: [u8; 16] = [0xb0; 16];
+
     /// A database whose readers wait at this gate, and are not local.
     pub fn database(self: &Arc<Self>, location: Location) -> CurrentDatabase {
         let gate = Arc::clone(self);
@@ -64,20 +69,45 @@ impl Gate {
         self.opened.load(Ordering::SeqCst)
     }
 
+    /// The number of logins of each query about logins by cookie, in the order of their ends.
+    pub fn cookie_queries(&self) -> Vec<usize> {
+        self.cookie_queries.lock().clone()
+    }
+
     fn pass(&self, name: &Username) -> Result<(), Fault> {
         match name.folded() {
             "slow" => {
-                let mut state = self.state.lock();
-                state.waiting += 1;
-                self.changed.notify_all();
-                self.changed.wait_while(&mut state, |state| !state.is_open);
+                self.wait();
                 Ok(())
             }
-            "broken" => Err(Fault::Unusable(Cause::new("the connection was closed", None))),
+            "broken" => Err(broken()),
             "panic" => panic!("a job that panics"),
             _ => Ok(()),
         }
     }
+
+    fn pass_logins(&self, logins: &[CookieLogin]) -> Result<(), Fault> {
+        let has = |id| logins.iter().any(|login| login.id == id);
+        if has(Self::BROKEN) {
+            return Err(broken());
+        }
+        if has(Self::SLOW) {
+            self.wait();
+        }
+        self.cookie_queries.lock().push(logins.len());
+        Ok(())
+    }
+
+    fn wait(&self) {
+        let mut state = self.state.lock();
+        state.waiting += 1;
+        self.changed.notify_all();
+        self.changed.wait_while(&mut state, |state| !state.is_open);
+    }
+}
+
+fn broken() -> Fault {
+    Fault::Unusable(Cause::new("the connection was closed", None))
 }
 
 #[derive(Debug)]
@@ -197,6 +227,7 @@ impl Read for GatedReader {
         logins: &[CookieLogin],
         now: i64,
     ) -> Result<Vec<CookieLoginState>, Fault> {
+        self.gate.pass_logins(logins)?;
         self.inner.cookie_logins(logins, now)
     }
 

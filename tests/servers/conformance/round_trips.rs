@@ -25,23 +25,30 @@ fn a_visitor_s_check_is_one_statement_also_after_the_server_has_ended_the_connec
         "SELECT CONVERT(command_type USING utf8mb4) FROM mysql.general_log
          WHERE thread_id = {session}"
     );
-    let cookie = |id| {
-        let login = CookieLogin {
-            key: key(1, 71),
-            id,
-            issued: NOON,
-            login_version: 1,
-            wants_last_use: true,
-        };
-        reader.cookie_logins(&[login], NOON).unwrap().remove(0).row.unwrap().is_some()
+    let login = |id| CookieLogin {
+        key: key(1, 71),
+        id,
+        issued: NOON,
+        login_version: 1,
+        wants_last_use: true,
     };
+    let cookie =
+        |id| reader.cookie_logins(&[login(id)], NOON).unwrap().remove(0).row.unwrap().is_some();
     let named =
         || reader.logins_by_name(&[key(1, 71).site], &name("bob"), NOON).unwrap().rows.len();
-    assert_eq!((cookie([1; 16]), named()), (true, 1), "which prepares the statements");
+    let cookies = || {
+        let logins = [[1; 16], [2; 16], [3; 16]].map(login);
+        reader.cookie_logins(&logins, NOON).unwrap().len()
+    };
+    assert_eq!(
+        (cookie([1; 16]), named(), cookies()),
+        (true, 1, 3),
+        "which prepares the statements"
+    );
     let before = admin.query::<String, _>(&said).unwrap().len();
-    assert_eq!((cookie([2; 16]), named()), (true, 1));
+    assert_eq!((cookie([2; 16]), named(), cookies()), (true, 1, 3));
     let all: Vec<String> = admin.query(&said).unwrap();
-    assert_eq!(all[before..], ["Execute", "Execute"]);
+    assert_eq!(all[before..], ["Execute", "Execute", "Execute"]);
 
     admin.query_drop(format!("KILL {session}")).unwrap();
     assert_eq!((cookie([1; 16]), named()), (true, 1), "on a new connection");

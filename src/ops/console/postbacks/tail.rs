@@ -156,7 +156,7 @@ impl Tail {
     async fn look(&mut self) -> Result<Option<String>, ReadError> {
         let (filter, times) = (self.filter.clone(), self.times.clone());
         let mut reached = self.reached.clone();
-        let reads_again = matches!(self.state.reads(), Reads::Pooled(_));
+        let reads_again = matches!(self.state.reads(), Reads::Remote(_));
         let (token, now) = (self.token, self.state.shared().clock.now());
         let job = move |read: &dyn Read| match read.operator_session(&token, now)? {
             None => Ok(None),
