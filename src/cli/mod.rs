@@ -31,12 +31,13 @@ mod token;
 mod try_out;
 mod typed_password;
 
+use std::ffi::OsString;
 use std::io::{Write as _, stderr};
 use std::path::Path;
 use std::process::exit;
 use std::sync::Arc;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use failure::Failure;
 
@@ -85,8 +86,8 @@ impl Cli {
         let command = Self::command();
         let mut bad = bad_variables(&command, std::env::vars_os());
         let command = without_unusable_variables(command);
-        let asks_health = command.clone().ignore_errors(true);
-        let matches = command.try_get_matches().unwrap_or_else(|error| end(&error, asks_health));
+        let matches =
+            matches(command, std::env::args_os().collect()).unwrap_or_else(|error| end(&error));
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         if let CliCommand::Serve = cli.command {
             denied::in_the_service();
@@ -103,9 +104,23 @@ impl Cli {
     }
 }
 
+/// Matches the arguments. Each setting is a flag of every command, so that the definition of all
+/// commands has thousands of flags, which take longer than all other work of a short command. The
+/// commands whose names are among the arguments suffice, unless there is a mistake to explain or a
+/// help to print.
+fn matches(whole: clap::Command, args: Vec<OsString>) -> Result<ArgMatches, clap::Error> {
+    let is_named = |command: &&clap::Command| args.iter().any(|arg| arg == command.get_name());
+    let named = clap::Command::new("nats-userman")
+        .args(whole.get_arguments().cloned())
+        .subcommands(whole.get_subcommands().filter(is_named).cloned())
+        .subcommand_required(true);
+    named.try_get_matches_from(&args).or_else(|_| whole.try_get_matches_from(&args))
+}
+
 /// Ends the process: with the help, or because the arguments are no command.
-fn end(error: &clap::Error, tolerant: clap::Command) -> ! {
+fn end(error: &clap::Error) -> ! {
     let is_health = || {
+        let tolerant = without_unusable_variables(Cli::command()).ignore_errors(true);
         let matches = tolerant.try_get_matches();
         matches.is_ok_and(|matches| matches.subcommand_name() == Some("health"))
     };

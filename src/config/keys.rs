@@ -33,9 +33,9 @@ pub(super) fn table() -> Command {
     Settings::augment_args(Command::new("nats-userman")).no_binary_name(true)
 }
 
-/// The keys of all settings, in the order of the definition.
-pub(super) fn keys() -> Vec<Key> {
-    table().get_arguments().filter(|arg| arg.get_env().is_some()).map(Key::of).collect()
+/// The keys of all settings in this table, in the order of the definition.
+pub(super) fn keys(table: &Command) -> Vec<Key> {
+    table.get_arguments().filter(|arg| arg.get_env().is_some()).map(Key::of).collect()
 }
 
 impl Key {

@@ -88,14 +88,14 @@ impl Sources {
         named: Option<&Path>,
         system: &Path,
     ) -> Result<(Self, Vec<BadSetting>), Vec<BadSetting>> {
-        let arguments = table();
-        let given = arguments.get_arguments().filter_map(|arg| Given::of(arg, matches)).collect();
+        let table = table();
+        let given = table.get_arguments().filter_map(|arg| Given::of(arg, matches)).collect();
         let mut bad_path = Problems::default();
         if named.is_some_and(|path| bad_path.path("--config", path).is_none()) {
             return Err(bad_path.0);
         }
         let (named, system) = (named.map(Path::to_owned), system.to_owned());
-        let (file, bad) = file::read(named.as_deref(), &system, &keys())?;
+        let (file, bad) = file::read(named.as_deref(), &system, &keys(&table))?;
         Ok((Self { given, named, system, file }, bad))
     }
 
@@ -107,7 +107,8 @@ impl Sources {
     pub fn read_again(&self) -> Result<Self, Vec<BadSetting>> {
         // A file that was there is missed.
         let path = self.file.as_ref().map(|file| file.path.as_path());
-        let (file, bad) = file::read(path.or(self.named.as_deref()), &self.system, &keys())?;
+        let (file, bad) =
+            file::read(path.or(self.named.as_deref()), &self.system, &keys(&table()))?;
         if bad.is_empty() { Ok(Self { file, ..self.clone() }) } else { Err(bad) }
     }
 
@@ -138,7 +139,7 @@ impl Sources {
             let arg = table.get_arguments().find(|arg| *arg.get_id() == key.name)?;
             Some(self.effective_of(key, arg))
         };
-        keys().into_iter().filter_map(of).collect()
+        keys(&table).into_iter().filter_map(of).collect()
     }
 
     /// The error with the line of the file from which the value comes.
@@ -156,7 +157,7 @@ impl Sources {
     /// The settings whose text differs between both.
     pub(super) fn changed(&self, other: &Self) -> Vec<String> {
         let texts = |sources: &Self, key: &str| sources.values(key).map(|(values, _)| values);
-        let names = keys().into_iter().map(|key| key.name);
+        let names = keys(&table()).into_iter().map(|key| key.name);
         names.filter(|key| texts(self, key) != texts(other, key)).collect()
     }
 
