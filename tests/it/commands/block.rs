@@ -46,12 +46,12 @@ fn a_block_is_listed_logged_in_one_line_and_lifted_within_a_moment() {
         "network=2001:db8:1:2::/64 name=\"bob\" kind=pair",
     ];
     let listed = [second, first].map(|what| format!("TIME {what} until=TIME"));
-    eventually("both are listed", || shown(&run_on(&data, &["block", "list"]).printed()) == listed);
     eventually("the log says so", || {
         let mut lines = shown(&program.stderr());
         lines.retain(|line| line.contains("login blocked"));
         lines == [second, first].map(|what| format!("TIME WARN  login blocked: {what} until=TIME"))
     });
+    eventually("both are listed", || shown(&run_on(&data, &["block", "list"]).printed()) == listed);
 
     run_on(&data, &["block", "lift"])
         .ended(2, "nats-userman: block lift: expected --name, --network or --all\n");
@@ -112,6 +112,9 @@ fn a_block_of_a_wider_network_is_lifted_by_any_address_or_network_of_it() {
                 "{lift}"
             );
         }
+        // The log is asked first, because each question to the program is a start of it.
+        let blocked = || program.stderr().matches("login blocked: ").count();
+        eventually("the log has the five blocks", || blocked() >= 5 * (round + 1));
         eventually("the /56 and the four within it are listed", are_listed);
         // A different network in each round, because a wider block does not apply where bob has
         // logged in.

@@ -161,7 +161,8 @@ fn each_mistake_is_one_line_that_names_the_line_and_the_setting() {
     let empty = "expected a value, found an empty one: to leave it unset, put # before the line";
     let number = "expected text in quotes or a whole number, found";
     let list = "expected text in quotes, or a list of that in square brackets, found";
-    for (text, said) in [
+    let commands = ["check-config", "serve", "journal"].into_iter().cycle();
+    let mistakes = [
         ("alow_ip = \"::1\"", format!("line 1: alow_ip: {NO_SETTING} allow_ip")),
         ("\nallow-ip = \"::1\"", format!("line 2: \"allow-ip\": {NO_SETTING} allow_ip")),
         ("USERMAN_LISTEN = \"::1\"", format!("line 1: USERMAN_LISTEN: {NO_SETTING} listen")),
@@ -234,10 +235,9 @@ fn each_mistake_is_one_line_that_names_the_line_and_the_setting() {
             "listen = \"::1\"\nlisten = \"::2\"",
             "line 2: listen: expected it once, found it again".into(),
         ),
-    ] {
-        for command in ["check-config", "serve", "journal"] {
-            assert_eq!(Scene::new(text).refused(&[command]), [said.as_str()], "{text}");
-        }
+    ];
+    for ((text, said), command) in mistakes.iter().zip(commands) {
+        assert_eq!(Scene::new(text).refused(&[command]), [said.as_str()], "{command}: {text}");
     }
 }
 

@@ -183,15 +183,13 @@ fn what_is_no_capture_is_named_and_nothing_is_written() {
     for (what, bytes, said) in foreign() {
         let file = write(dir.path(), "file", &bytes);
         let line = format!("nats-userman: {file}: {said}\n");
+        let none = dir.path().join("none");
         // Also if a capture comes before it, because all files are checked first.
-        for args in [
-            &["replay", &file][..],
-            &["replay", &good, &file],
-            &["replay", "--dry-run", &good, &file],
-        ] {
-            let ran = run_on(&data, args);
+        for (place, args) in [(&none, &["replay", &file][..]), (&data, &["replay", &good, &file])] {
+            let ran = run_on(place, args);
             assert_eq!((ran.code, ran.out.as_str(), &ran.err), (Some(1), "", &line), "{what}");
         }
+        assert!(!none.exists(), "{what}: something was made");
         if bytes.len() < 64 * 1024 {
             let ran = run_with_input(&data, &["replay", "-"], &bytes);
             assert_eq!(
@@ -201,10 +199,11 @@ fn what_is_no_capture_is_named_and_nothing_is_written() {
             );
         }
         assert!(files(&data) == before, "{what}: a file was changed");
-        let none = dir.path().join("none");
-        assert_eq!(run_on(&none, &["replay", &file]).code, Some(1));
-        assert!(!none.exists(), "{what}: something was made");
     }
+    let bad = write(dir.path(), "file", "71,1,bob\n");
+    run_on(&data, &["replay", "--dry-run", &good, &bad])
+        .ended(1, &format!("nats-userman: {bad}: looks like CSV: {MOVING_IN}\n"));
+    assert!(files(&data) == before, "a file was changed");
 }
 
 #[test]

@@ -6,13 +6,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::{end, run_on};
-use crate::support::{Program, TOKEN, program, temp_dir};
+use crate::support::{Program, TOKEN, program, stride, temp_dir};
 
 const NO_SETTING: &str = "no setting has this name; the nearest is";
 const NO_NAME: &str = "no setting has this name; `nats-userman --help` lists them";
 
 #[test]
 fn a_variable_that_is_no_setting_is_an_error_with_the_nearest_name() {
+    let mut commands = ["check-config", "serve", "journal", "token show"].into_iter().cycle();
     for (name, value, said) in [
         (
             "USERMAN_ALLOW_IPS",
@@ -64,15 +65,10 @@ fn a_variable_that_is_no_setting_is_an_error_with_the_nearest_name() {
     ] {
         let dir = temp_dir();
         let data = dir.path().join("data");
-        for command in ["check-config", "serve", "journal", "token show"] {
-            let mut command = {
-                let mut program = program();
-                program.args(command.split(' ')).arg("--data-dir").arg(&data);
-                program
-            };
-            command.env(name, value);
-            end(command).ended(2, &format!("nats-userman: {said}\n"));
-        }
+        let mut command = program();
+        command.args(commands.next().unwrap().split(' ')).arg("--data-dir").arg(&data);
+        command.env(name, value);
+        end(command).ended(2, &format!("nats-userman: {said}\n"));
         assert!(!data.exists(), "nothing was made");
     }
 }
@@ -179,7 +175,9 @@ fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
     let control = "expected a path without control characters, found";
     let quotes = "expected a path without quotes, found";
     let blanks = "expected a path without blanks around it, found";
-    for (value, problem) in [
+    // Another path with the next value.
+    let every = stride(3);
+    let values = [
         ("/x\r", format!("{control} \"/x\\r\"")),
         ("/x\n", format!("{control} \"/x\\n\"")),
         ("/x\ny", format!("{control} \"/x\\ny\"")),
@@ -191,8 +189,9 @@ fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
         ("/x ", format!("{blanks} \"/x \"")),
         (" /x", format!("{blanks} \" /x\"")),
         ("\u{feff}/x", format!("{blanks} \"\\u{{feff}}/x\"")),
-    ] {
-        for flag in PATHS {
+    ];
+    for (turn, (value, problem)) in values.into_iter().enumerate() {
+        for flag in PATHS.into_iter().skip(turn % every).step_by(every) {
             let variable = format!(
                 "USERMAN{}",
                 flag.replace("--", "_").replace('-', "_").to_ascii_uppercase()

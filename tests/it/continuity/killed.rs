@@ -11,7 +11,7 @@ use crate::support::{Program, rows};
 /// `UPGRADE_KILLS=all cargo test killed` tests every call.
 fn next(step: usize) -> usize {
     let each = std::env::var("UPGRADE_KILLS").as_deref() == Ok("all");
-    if each { step + 1 } else { step + 1 + step / 3 }
+    if each { step + 1 } else { step + 1 + step / 2 }
 }
 
 /// The content of the columns that the old release had.

@@ -41,11 +41,13 @@ fn a_program_that_dies_at_any_step_of_a_commit_leaves_the_member_whole_or_not_at
     );
 }
 
-/// More than the WAL may contain before a checkpoint: 24,000 pages of 4 KiB.
-const LOG_MIB: usize = 98;
+/// A WAL of this size is due for a checkpoint: more than 24,000 pages of 4 KiB.
+const DUE_MIB: usize = 98;
+/// A WAL of this size gets its checkpoint as soon as no postback waits: more than 3,000 pages.
+const EARLY_MIB: usize = 14;
 
-/// A data directory whose next commit causes a checkpoint.
-fn data_before_a_checkpoint() -> (TempDir, PathBuf) {
+/// A data directory with a WAL of this size.
+fn data_before_a_checkpoint(mib: usize) -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let data = dir.path().canonicalize().unwrap().join("data");
     drop(Program::serve(&data, &[]));
@@ -53,12 +55,16 @@ fn data_before_a_checkpoint() -> (TempDir, PathBuf) {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
     conn.execute_batch(&format!(
         "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF;
-         CREATE TABLE ballast (a); INSERT INTO ballast VALUES (zeroblob({LOG_MIB} * 1048576))"
+         CREATE TABLE ballast (a); INSERT INTO ballast VALUES (zeroblob({mib} * 1048576))"
     ))
     .unwrap();
     drop(conn);
-    assert!(fs::metadata(data.join("userman.db-wal")).unwrap().len() > 24_000 * 4096);
+    assert!(fs::metadata(data.join("userman.db-wal")).unwrap().len() > bytes(mib));
     (dir, data)
+}
+
+fn bytes(mib: usize) -> u64 {
+    mib as u64 * 1_048_576
 }
 
 fn copy(from: &Path) -> (TempDir, PathBuf) {
@@ -73,17 +79,19 @@ fn copy(from: &Path) -> (TempDir, PathBuf) {
 #[test]
 fn a_checkpoint_that_is_cut_short_loses_nothing() {
     let Some(shim) = Shim::new() else { return };
-    let (_dir, before) = data_before_a_checkpoint();
+    let (_dir, due) = data_before_a_checkpoint(DUE_MIB);
+    let (_dir, early) = data_before_a_checkpoint(EARLY_MIB);
+    let (due, early) = ((DUE_MIB, due.as_path()), (EARLY_MIB, early.as_path()));
     // The commit itself has about ten writes and one sync.
-    for (call, errno, step) in [
-        ("write", KILLED, 5000),
-        ("sync", KILLED, 2),
-        ("write", ENOSPC, 5000),
-        ("write", EIO, 5000),
-        ("sync", EIO, 2),
+    for ((mib, before), call, errno, step) in [
+        (due, "write", KILLED, 5000),
+        (early, "sync", KILLED, 2),
+        (early, "write", ENOSPC, 2000),
+        (early, "write", EIO, 2000),
+        (early, "sync", EIO, 2),
     ] {
         let what = format!("{call} {step}: {errno}");
-        let (_dir, data) = copy(&before);
+        let (_dir, data) = copy(before);
         let database = data.join("userman.db");
         let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
         shim.fail(call, errno, step);
@@ -106,7 +114,7 @@ fn a_checkpoint_that_is_cut_short_loses_nothing() {
         if errno != KILLED {
             eventually("work goes on", || caller.post(&add(2)).unwrap().body == added(2));
             eventually("the checkpoint is made up for", || {
-                fs::metadata(&database).unwrap().len() > 24_000 * 4096
+                fs::metadata(&database).unwrap().len() > bytes(mib)
             });
             assert!(program.terminate().success());
             assert_log_is_clean(&program);

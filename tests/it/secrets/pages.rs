@@ -5,7 +5,8 @@ use nats_userman::store::Location;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    Caller, Place, Sent, Served, assert_nothing_found, form, multipart, say_everything, terminate,
+    Caller, EVERY_MEMBER, Place, Sent, Served, assert_nothing_found, form, multipart,
+    say_everything, terminate,
 };
 use crate::support::{Console, OPERATOR_PASSWORD, add_operator};
 
@@ -65,7 +66,7 @@ fn no_secret_is_on_any_page_of_the_console_or_in_the_log_about_it() {
         load(&anna, &format!("/postbacks/{id}?dry-run=1"), &mut caller);
     }
     paste_everything(&place, &anna, &mut caller);
-    let printed = place.commands(1);
+    let printed = place.commands(1, EVERY_MEMBER);
     assert_nothing_found("on the pages", &place, &caller, &printed);
     terminate(served);
     assert_nothing_found("after the end", &place, &caller, &printed);

@@ -20,8 +20,8 @@ pub struct Search {
     by_head: Vec<Vec<usize>>,
     /// Whether any text begins with these two bytes.
     is_head: Vec<bool>,
-    /// Whether these two bytes are the third and the fourth one of any text.
-    is_next: Vec<bool>,
+    /// Whether any text begins with four bytes of this [`beginning`].
+    is_beginning: Vec<bool>,
 }
 
 struct Needle {
@@ -31,8 +31,8 @@ struct Needle {
 
 impl Default for Search {
     fn default() -> Self {
-        let (by_head, is_pair) = (vec![Vec::new(); 1 << 16], vec![false; 1 << 16]);
-        Self { needles: Vec::new(), by_head, is_head: is_pair.clone(), is_next: is_pair }
+        let (by_head, is_head) = (vec![Vec::new(); 1 << 16], vec![false; 1 << 16]);
+        Self { needles: Vec::new(), by_head, is_head, is_beginning: vec![false; BEGINNINGS] }
     }
 }
 
@@ -55,7 +55,8 @@ impl Search {
             for (encoding, bytes) in encodings {
                 self.by_head[head(bytes[0], bytes[1])].push(self.needles.len());
                 self.is_head[head(bytes[0], bytes[1])] = true;
-                self.is_next[head(bytes[2], bytes[3])] = true;
+                let beginning = beginning(head(bytes[0], bytes[1]), head(bytes[2], bytes[3]));
+                self.is_beginning[beginning] = true;
                 self.needles.push(Needle { what: format!("{what}, {encoding}"), bytes });
             }
         }
@@ -76,18 +77,28 @@ impl Search {
         };
         // Slices and a plain loop, because each function call is slow in an unoptimised build, and
         // megabytes are searched.
-        let (is_head, is_next): (&[bool], &[bool]) = (&self.is_head, &self.is_next);
+        let (is_head, is_beginning): (&[bool], &[bool]) = (&self.is_head, &self.is_beginning);
         let (mut found, mut place) = (Vec::new(), 0);
         while place + 3 < hay.len() && found.len() < FOUND_MAX {
-            if is_head[(hay[place] as usize) << 8 | hay[place + 1] as usize]
-                && is_next[(hay[place + 2] as usize) << 8 | hay[place + 3] as usize]
-            {
-                found.extend(at(place));
+            let head = (hay[place] as usize) << 8 | hay[place + 1] as usize;
+            if is_head[head] {
+                let next = (hay[place + 2] as usize) << 8 | hay[place + 3] as usize;
+                if is_beginning[beginning(head, next)] {
+                    found.extend(at(place));
+                }
             }
             place += 1;
         }
         found
     }
+}
+
+/// The values of [`beginning`]: so many that few of them are those of a text.
+const BEGINNINGS: usize = 1 << 20;
+
+/// A hash of four bytes, given as two and two.
+fn beginning(head: usize, next: usize) -> usize {
+    ((head * 977) ^ (next * 31)) % BEGINNINGS
 }
 
 fn head(first: u8, second: u8) -> usize {

@@ -100,6 +100,13 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// How far apart the steps are that a story tests which has something fail at each step: this far
+/// in a usual run, and each step with `EVERY_CALL=1`, as `.ci/run` has it. Stories that are alike
+/// begin at different steps.
+pub fn stride(usual: usize) -> usize {
+    if std::env::var_os("EVERY_CALL").is_some() { 1 } else { usual }
+}
+
 /// The path of a program of the system. If it is missing: `None` with a loud line, or a failure
 /// with REQUIRE_REAL=1.
 pub fn real_program(name: &str) -> Option<PathBuf> {

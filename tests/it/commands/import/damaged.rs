@@ -10,6 +10,8 @@ use nats_userman::identity::SiteId;
 use nats_userman::import::{Format, Mapping, Prepared, Preparer, Row, Source, Step, check};
 use nats_userman::password::Vault;
 
+use crate::support::stride;
+
 const FORMATS: [Format; 6] = [
     Format::Csv,
     Format::Tsv,
@@ -66,8 +68,11 @@ fn a_seed_that_is_cut_off_or_changed_at_any_byte_is_read_to_an_end() {
         }
         for at in 0..seed.len() {
             let changed = |byte: u8| [&seed[..at], &[byte], &seed[at + 1..]].concat();
-            let mut damaged = vec![seed[..at].to_vec(), changed(seed[at] ^ 1)];
-            damaged.extend([b'"', b'\'', b'\n', 0, 0xff].map(changed));
+            // At the next byte another change.
+            let changes = [seed[at] ^ 1, b'"', b'\'', b'\n', 0, 0xff].into_iter();
+            let every = stride(3);
+            let mut damaged = vec![seed[..at].to_vec()];
+            damaged.extend(changes.skip(at % every).step_by(every).map(changed));
             for (format, bytes) in
                 FORMATS.iter().flat_map(|format| damaged.iter().map(move |bytes| (*format, bytes)))
             {

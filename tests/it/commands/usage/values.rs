@@ -1,6 +1,8 @@
 //! Values: the three ways to give one, values without content, switches, and paths of databases.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use super::super::{end, run_on};
 use super::wrong::APART;
@@ -14,35 +16,82 @@ fn texts(toml: &str) -> Vec<&str> {
     items.map(|item| item.trim_matches('"')).collect()
 }
 
+/// A line of the packaged configuration file: its key, and a value in TOML.
+struct Line {
+    key: String,
+    toml: String,
+    is_switch: bool,
+}
+
+impl Line {
+    fn all() -> Vec<Self> {
+        let lines = packaged_file::lines();
+        assert!(lines.len() > 30, "{lines:?}");
+        let read = |line: &String| {
+            let (key, toml) = line.split_once(" = ").unwrap();
+            let is_switch = toml == "false";
+            let toml = if is_switch { "true" } else { toml };
+            Self { key: key.to_owned(), toml: toml.to_owned(), is_switch }
+        };
+        lines.iter().map(read).collect()
+    }
+
+    fn flag(&self) -> String {
+        format!("--{}", self.key.replace('_', "-"))
+    }
+}
+
+/// The settings in groups. Each is in at least one group, and of any two, one is in a group without
+/// the other: a setting that took the value of another one would show.
+fn groups(lines: &[Line]) -> Vec<Vec<&Line>> {
+    let bits = usize::BITS - lines.len().leading_zeros();
+    let of_bit = |bit: u32| {
+        let numbered = (1..).zip(lines);
+        numbered.filter(|(number, _)| number >> bit & 1 == 1).map(|(_, line)| line).collect()
+    };
+    (0..bits).map(of_bit).collect()
+}
+
+/// The settings that are not at their default: key, origin and value. `config` prints wrong
+/// settings too, so the files that they name need not exist.
+fn given(mut command: Command) -> Vec<(String, String, serde_json::Value)> {
+    let printed = command.args(["config", "--json"]).output().unwrap().stdout;
+    let printed: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+    let settings = printed["settings"].as_object().unwrap();
+    let read = |(key, setting): (&String, &serde_json::Value)| {
+        (key.clone(), setting["origin"].as_str().unwrap().to_owned(), setting["value"].clone())
+    };
+    settings.iter().map(read).filter(|(_, origin, _)| origin != "default").collect()
+}
+
 #[test]
 fn every_setting_has_the_same_value_by_flag_variable_and_key() {
     let dir = temp_dir();
     let file = dir.path().join("userman.toml");
-    let lines = packaged_file::lines();
-    assert!(lines.len() > 30, "{lines:?}");
-    for line in &lines {
-        let (key, toml) = line.split_once(" = ").unwrap();
-        let is_switch = toml == "false";
-        let toml = if is_switch { "true" } else { toml };
-        // `config` prints wrong settings too, so the files that they name need not exist.
-        let printed = |command: &mut std::process::Command| {
-            let printed = command.args(["config", "--json"]).output().unwrap().stdout;
-            let mut printed: serde_json::Value = serde_json::from_slice(&printed).unwrap();
-            let setting = printed["settings"][key].take();
-            (setting["origin"].as_str().unwrap().to_owned(), setting["value"].clone())
-        };
-        fs::write(&file, format!("{key} = {toml}\n")).unwrap();
-        let (origin, by_key) = printed(program().env("USERMAN_CONFIG", &file));
-        assert_eq!(origin, "file", "{line}");
-        let flag = format!("--{}", key.replace('_', "-"));
-        let (origin, by_variable) =
-            printed(program().env(variable_of(&flag), texts(toml).join(",")));
-        assert_eq!((origin.as_str(), &by_variable), ("variable", &by_key), "{line}");
-        let mut with_flags = program();
-        for text in texts(toml) {
-            with_flags.arg(&flag).args((!is_switch).then_some(text));
+    let lines = Line::all();
+    for group in groups(&lines) {
+        let text: String =
+            group.iter().map(|line| format!("{} = {}\n", line.key, line.toml)).collect();
+        fs::write(&file, &text).unwrap();
+        let mut with_file = program();
+        with_file.env("USERMAN_CONFIG", &file);
+        let (mut with_variables, mut with_flags) = (program(), program());
+        for line in &group {
+            with_variables.env(variable_of(&line.flag()), texts(&line.toml).join(","));
+            for text in texts(&line.toml) {
+                with_flags.arg(line.flag()).args((!line.is_switch).then_some(text));
+            }
         }
-        assert_eq!(printed(&mut with_flags), ("flag".into(), by_key), "{line}");
+        let by_key = given(with_file);
+        let found: BTreeSet<&str> = by_key.iter().map(|(key, ..)| key.as_str()).collect();
+        assert_eq!(found, group.iter().map(|line| line.key.as_str()).collect(), "{text}");
+        let of = |origin: &str| -> Vec<_> {
+            let all = by_key.iter().cloned();
+            all.map(|(key, _, value)| (key, origin.to_owned(), value)).collect()
+        };
+        assert_eq!(by_key, of("file"), "{text}");
+        assert_eq!(given(with_variables), of("variable"), "{text}");
+        assert_eq!(given(with_flags), of("flag"), "{text}");
     }
 }
 
