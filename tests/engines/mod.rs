@@ -19,5 +19,6 @@ mod operator_login;
 pub mod operators;
 pub mod property;
 pub mod provisional;
+pub mod secrets;
 pub mod statistics;
 pub mod try_out;

@@ -35,6 +35,7 @@ mod managed;
 mod migration;
 mod ops;
 mod passwords;
+mod programs;
 mod prometheus;
 mod property;
 mod provisional;

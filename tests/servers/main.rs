@@ -36,6 +36,7 @@ mod property;
 mod random;
 mod readme;
 mod receivers;
+mod secrets;
 mod senders;
 mod server_reads;
 mod server_settings;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use super::search::Search;
+use crate::engines::secrets::search::Search;
 use crate::support::{Program, Request, Response, program, send_raw, temp_dir};
 
 const PASSWORD: &str = "Xq7vLm2pRz8kTn4w";

@@ -4,7 +4,7 @@ use nats_userman::operator::Role;
 use nats_userman::store::Location;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{
+use crate::engines::secrets::{
     Caller, EVERY_MEMBER, Place, Sent, Served, assert_nothing_found, form, multipart,
     say_everything, terminate,
 };
