@@ -37,15 +37,20 @@ fn read(place: &Place, body: &str) -> Postback {
 
 /// Sends postbacks in one transaction. Returns each reply as its line, and each fault as its kind.
 fn send(place: &Place, batch: &[&Postback]) -> Vec<String> {
+    send_in_batches(place, batch, batch.len())
+}
+
+/// Sends postbacks in transactions of at most this number of postbacks.
+fn send_in_batches(place: &Place, postbacks: &[&Postback], size: usize) -> Vec<String> {
     let kind = |fault: Fault| match fault {
         Fault::Constraint(_) => "fault: constraint".to_owned(),
         Fault::BadRow(why) => format!("fault: bad row, {why}"),
         other => panic!("{other:?}"),
     };
     with_engine(&place.location, true, |engine| {
-        let replies = transact(engine, &place.rules.vault, batch, || NOON).unwrap();
-        replies
-            .into_iter()
+        let batches = postbacks.chunks(size);
+        batches
+            .flat_map(|batch| transact(engine, &place.rules.vault, batch, || NOON).unwrap())
             .map(|reply| reply.map_or_else(kind, |reply| reply.as_str().to_owned()))
             .collect()
     })
@@ -90,10 +95,8 @@ fn a_batch_leaves_what_its_postbacks_leave_one_by_one() {
             }
         }
         let read_all: Vec<&Postback> = read_all.iter().collect();
-        let together: Vec<_> =
-            read_all.chunks(*size).flat_map(|batch| send(&batched, batch)).collect();
-        let apart: Vec<_> =
-            read_all.iter().flat_map(|postback| send(&single, &[postback])).collect();
+        let together = send_in_batches(&batched, &read_all, *size);
+        let apart = send_in_batches(&single, &read_all, 1);
         if together != apart {
             return Err(format!("{said}\nthe replies together {together:#?}\napart {apart:#?}"));
         }
