@@ -20,6 +20,7 @@ use std::io::{BufReader, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::connection::open_immutable;
@@ -196,6 +197,9 @@ impl FileState {
     fn read_by_sqlite(database: &Path) -> Option<Self> {
         let read = || {
             let conn = open_immutable(database)?;
+            // A checkpoint that a reader cuts short may leave a file without its last page, for as
+            // long as the reader stays. With this setting SQLite reads such a file without its WAL.
+            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
             let number = |pragma: &str| {
                 conn.query_row(pragma, [], |row| row.get::<_, u32>(0).map(u32::to_be_bytes))
             };

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nats_userman::store::{Engine, Location, LongRead, with_engine};
+use nats_userman::identity::{Key, MemberId, SiteId};
+use nats_userman::store::{Engine, Location, LongRead, Note, Seen, with_engine};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::property::in_transaction;
@@ -171,4 +172,44 @@ fn a_wal_that_a_reader_made_large_is_cut_when_it_begins_anew() {
         assert!(wal() < large / 4, "{large} bytes became {}", wal());
     })
     .unwrap();
+}
+
+/// A checkpoint leaves out each page that was written again after the reader's snapshot, and the
+/// last page may be one of them. Then the file is shorter than its header says.
+#[test]
+fn a_checkpoint_that_a_reader_cuts_short_is_no_other_file_however_long_the_reader_stays() {
+    let dir = temp_dir();
+    let location = Location::sqlite(dir.path().join("userman.db"));
+    // A change that needs no further page.
+    let key = Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() };
+    let seen = Note::Seen(Seen { key, id: [7; 16], at: NOON });
+    let change = |engine: &mut dyn Engine| {
+        in_transaction(engine, |engine| engine.note(&seen, NOON)).unwrap();
+    };
+    with_engine(&location, true, |engine| {
+        let file = location.file().unwrap();
+        let other = Connection::open(file).unwrap();
+        let pages = || rows(&other, "PRAGMA page_count")[0].parse::<u64>().unwrap();
+        other.execute_batch("CREATE TABLE last_page (text); PRAGMA wal_checkpoint").unwrap();
+        let (before, insert) = (pages(), "INSERT INTO last_page VALUES (zeroblob(1000))");
+        while pages() < before + 2 {
+            other.execute(insert, []).unwrap();
+        }
+        let _forgotten = reader(file);
+        other.execute(insert, []).unwrap();
+        change(engine);
+        assert!(rows(&other, "PRAGMA wal_checkpoint")[0].starts_with("0|"));
+        let alone = format!("file:{}?immutable=1", file.display());
+        let alone = Connection::open(alone).unwrap();
+        let found = alone.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
+        assert!(found.is_err(), "the file alone can be read");
+        // The second check is of a file that has not changed since the first.
+        for _ in 0..3 {
+            engine.check_current().unwrap();
+            change(engine);
+        }
+    })
+    .unwrap();
+    let conn = Connection::open(location.file().unwrap()).unwrap();
+    assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
 }
