@@ -145,7 +145,8 @@ mod tests {
         for byte in 0..=u8::MAX {
             assert_eq!(*from_windows_1252(&[byte]), KNOWN.decode(&[byte]).0, "{byte:#x}");
         }
-        for c in '\0'..=char::MAX {
+        // Windows-1252 has no character beyond.
+        for c in '\0'..='\u{ffff}' {
             let text = String::from(c);
             let (bytes, _, is_missing) = KNOWN.encode(&text);
             let expected = (!is_missing).then_some(&*bytes);
@@ -191,7 +192,8 @@ mod tests {
 
     #[test]
     fn each_character_is_folded_in_one_go() {
-        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+        // Unicode assigns nothing in the planes between, and private characters in those behind.
+        for c in (0..=0x3_ffff).chain(0xe_0000..=0xe_ffff).filter_map(char::from_u32) {
             let once = folded(&c.to_string());
             assert!(is_folded(&once), "{}", c.escape_unicode());
         }
