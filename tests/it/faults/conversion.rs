@@ -1,5 +1,6 @@
 //! The disk is full while the journal of an older release is converted.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,8 +60,10 @@ impl OldJournal {
     fn fill_up(&self, name: &str, but_for: u64) {
         let stat = rustix::fs::statvfs(&self.mounted.0).unwrap();
         let bytes = stat.f_bavail * stat.f_frsize - but_for;
-        std::fs::write(self.mounted.0.join(name), vec![1; usize::try_from(bytes).unwrap()])
-            .unwrap();
+        let mut file = std::fs::File::create(self.mounted.0.join(name)).unwrap();
+        file.write_all(&vec![1; usize::try_from(bytes).unwrap()]).unwrap();
+        // The system may free what was removed just before only now.
+        while but_for == 0 && file.write_all(&[1; 512]).is_ok() {}
     }
 
     fn make_room(&self) {
