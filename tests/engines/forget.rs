@@ -61,11 +61,7 @@ impl Place {
 
     /// Without the warning that the password is in the URL.
     pub fn run(&self, args: &[&str]) -> Ran {
-        let mut ran = end(self.command(args));
-        let is_warning = |line: &&str| line.contains("the URL of --database has a password");
-        ran.err =
-            ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
-        ran
+        end(self.command(args)).without_password_warning()
     }
 
     pub fn forget(&self) -> Ran {

@@ -66,11 +66,7 @@ impl Scene {
     pub fn run(&self, args: &[&str]) -> Ran {
         let mut all = args.to_vec();
         all.extend(self.flags.iter().map(String::as_str));
-        let mut ran = run_on(&self.data(), &all);
-        let is_warning = |line: &&str| line.contains("the URL of --database has a password");
-        ran.err =
-            ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
-        ran
+        run_on(&self.data(), &all).without_password_warning()
     }
 
     /// Runs an export to this file.

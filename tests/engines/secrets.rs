@@ -692,6 +692,17 @@ impl Place {
         Served { child, address: address.unwrap() }
     }
 
+    /// A caller that has sent nothing yet.
+    pub fn caller(&self, served: &Served) -> Caller {
+        Caller {
+            address: served.address,
+            token: self.token(),
+            sent: Sent::default(),
+            answers: Vec::new(),
+            members: 0,
+        }
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().unwrap()
     }
@@ -877,13 +888,7 @@ pub const EVERY_MEMBER: Turn = Turn { number: 0, of: 1 };
 /// Runs all of it, with two turns from this one on, and with further flags after the first start.
 pub fn nothing_is_found_in(place: &Place, first: Turn, later: &[&str]) {
     let mut served = place.serve("first", &[]);
-    let mut caller = Caller {
-        address: served.address,
-        token: place.token(),
-        sent: Sent::default(),
-        answers: Vec::new(),
-        members: 0,
-    };
+    let mut caller = place.caller(&served);
     say_everything(&mut caller);
     let mut printed = place.commands(caller.members, first);
     assert_nothing_found("at once", place, &caller, &printed);

@@ -21,6 +21,7 @@ use std::path::Path;
 
 use crate::support::faults::{NOTHING_CHANGED, PASSWORD, add, added, assert_unavailable, members};
 use crate::support::{Program, Request, send_raw, temp_dir};
+
 const OUTCOME_UNKNOWN: &str = "ERROR|temporarily unavailable, outcome unknown, send it again";
 
 /// Status and body of `GET /health`.

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::ran::{Ran, run_on};
+use crate::support::ran::{Ran, run_beside};
 use crate::support::{EngineKind, Program, TestDatabase, temp_dir};
 
 const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
@@ -32,14 +32,7 @@ impl Scene {
 
     /// The command, without the warning that the password is in the URL.
     fn run(&self, args: &[&str]) -> Ran {
-        let flags = self.database.flags();
-        let mut args = args.to_vec();
-        args.extend(flags.iter().map(String::as_str));
-        let mut ran = run_on(&self.data(), &args);
-        let is_warning = |line: &&str| line.contains("the URL of --database has a password");
-        ran.err =
-            ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
-        ran
+        run_beside(&self.database, &self.data(), args)
     }
 
     fn shown(&self) -> String {

@@ -1,23 +1,28 @@
 //! Imports that are interrupted, or run twice at once: in the end everything is as if one had run
 //! once.
 
+use std::path::PathBuf;
 use std::process::Stdio;
+
+use tempfile::TempDir;
 
 use super::data_in;
 use crate::ENGINES;
 use crate::support::ran::{run_beside, write};
-use crate::support::{Beside, TestDatabase, check_database, eventually, program, temp_dir};
+use crate::support::{
+    Beside, EngineKind, TestDatabase, check_database, eventually, program, temp_dir,
+};
 
 /// As `import` writes in one transaction.
 const BATCH: usize = 512;
 const ROWS: usize = 16 * BATCH;
+/// Kept as it is, so that two imports give equal rows.
+const HASH: &str = "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm";
 
-/// Members with hashes that are kept as they are, so that two imports give equal rows.
 fn members(rows: usize) -> String {
     let mut text = String::from("siteid,memberid,username,cryptpass\n");
     for id in 1..=rows {
-        let hash = "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm";
-        text.push_str(&format!("1,{id},m{id},{hash}\n"));
+        text.push_str(&format!("1,{id},m{id},{HASH}\n"));
     }
     text
 }
@@ -40,15 +45,29 @@ fn as_one_run(like: &TestDatabase, file: &str) -> [Vec<String>; 2] {
     content(&database)
 }
 
+/// A database with one imported member: what is interrupted is an import, and not the making of
+/// tables.
+struct Begun {
+    database: TestDatabase,
+    dir: TempDir,
+    data: PathBuf,
+}
+
+impl Begun {
+    /// `None`, with a loud line, where the engine's server is not installed.
+    fn on(engine: EngineKind) -> Option<Self> {
+        let (database, dir) = (TestDatabase::new(engine)?, temp_dir());
+        let data = data_in(dir.path());
+        let first = write(dir.path(), "first.csv", members(1));
+        run_beside(&database, &data, &["import", &first]).printed();
+        Some(Self { database, dir, data })
+    }
+}
+
 #[test]
 fn an_import_that_is_killed_leaves_whole_batches_and_the_next_one_completes_it() {
     for engine in ENGINES {
-        let Some(database) = TestDatabase::new(engine) else { continue };
-        let dir = temp_dir();
-        let data = data_in(dir.path());
-        // The database is there: what is killed is the import, and not the making of tables.
-        let first = write(dir.path(), "first.csv", members(1));
-        run_beside(&database, &data, &["import", &first]).printed();
+        let Some(Begun { database, dir, data }) = Begun::on(engine) else { continue };
         let file = write(dir.path(), "members.csv", members(ROWS));
         let count = |table: &str| -> usize {
             let all = format!("SELECT count(*) FROM {table}");
@@ -84,11 +103,7 @@ fn an_import_that_is_killed_leaves_whole_batches_and_the_next_one_completes_it()
 #[test]
 fn two_imports_of_one_file_at_once_import_each_member_once() {
     for engine in ENGINES {
-        let Some(database) = TestDatabase::new(engine) else { continue };
-        let dir = temp_dir();
-        let data = data_in(dir.path());
-        let first = write(dir.path(), "first.csv", members(1));
-        run_beside(&database, &data, &["import", &first]).printed();
+        let Some(Begun { database, dir, data }) = Begun::on(engine) else { continue };
         let rows = 4 * BATCH;
         let file = write(dir.path(), "members.csv", members(rows));
         let both: Vec<String> = std::thread::scope(|scope| {
@@ -118,14 +133,9 @@ fn two_imports_of_one_file_at_once_import_each_member_once() {
 #[test]
 fn two_imports_at_once_of_a_list_without_memberids_give_each_name_to_one_member() {
     for engine in ENGINES {
-        let Some(database) = TestDatabase::new(engine) else { continue };
-        let dir = temp_dir();
-        let data = data_in(dir.path());
-        let first = write(dir.path(), "first.csv", members(1));
-        run_beside(&database, &data, &["import", &first]).printed();
+        let Some(Begun { database, dir, data }) = Begun::on(engine) else { continue };
         let rows = 2 * BATCH;
-        let hash = "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm";
-        let names: String = (1..=rows).map(|id| format!("n{id}:{hash}\n")).collect();
+        let names: String = (1..=rows).map(|id| format!("n{id}:{HASH}\n")).collect();
         let file = write(dir.path(), "htpasswd", names);
         let args = ["import", "--site", "2", &file];
         std::thread::scope(|scope| {

@@ -36,11 +36,7 @@ pub fn reconcile(scene: &Scene, nats: &Nats, more: &[&str]) -> Ran {
     args.extend(["--nats-url", &url, "--nats-api-username", "userman"]);
     args.extend(scene.flags.iter().map(String::as_str));
     args.extend(more);
-    let mut ran = run_with_key(KEY, &args);
-    let is_warning = |line: &&str| line.contains("the URL of --database has a password");
-    ran.err =
-        ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
-    ran
+    run_with_key(KEY, &args).without_password_warning()
 }
 
 #[test]

@@ -5,8 +5,8 @@ use nats_userman::store::Location;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::engines::secrets::{
-    Caller, EVERY_MEMBER, Place, Sent, Served, assert_nothing_found, form, multipart,
-    say_everything, terminate,
+    Caller, EVERY_MEMBER, Place, Served, assert_nothing_found, form, multipart, say_everything,
+    terminate,
 };
 use crate::support::{Console, OPERATOR_PASSWORD, add_operator};
 
@@ -27,13 +27,7 @@ fn load(anna: &Console, path: &str, caller: &mut Caller) -> String {
 fn no_secret_is_on_any_page_of_the_console_or_in_the_log_about_it() {
     let place = Place::new(&["--log", "trace", "--ops-listen", "127.0.0.1:0"]);
     let served: Served = place.serve("first", &[]);
-    let mut caller = Caller {
-        address: served.address,
-        token: place.token(),
-        sent: Sent::default(),
-        answers: Vec::new(),
-        members: 0,
-    };
+    let mut caller = place.caller(&served);
     say_everything(&mut caller);
     let ops = place.operations("first");
     add_operator(&Location::sqlite(place.data().join("userman.db")), "anna", Role::Admin);

@@ -8,7 +8,7 @@ use super::{App, TOKEN};
 
 /// A file of the repository.
 pub fn page(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    fs::read_to_string(root(path)).unwrap()
 }
 
 /// The lines of the code block after a marker.
@@ -23,7 +23,7 @@ pub fn block_after(page: &str, marker: &str) -> Vec<String> {
 }
 
 pub fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+    root("examples").join(name)
 }
 
 pub fn printed(output: &Output) -> String {

@@ -35,6 +35,14 @@ impl Ran {
         self.out
     }
 
+    /// Leaves out the warning that the URL of a database has a password, as it has in tests.
+    pub fn without_password_warning(mut self) -> Self {
+        let is_warning = |line: &&str| line.contains("the URL of --database has a password");
+        let rest = self.err.lines().filter(|line| !is_warning(line));
+        self.err = rest.map(|line| format!("{line}\n")).collect();
+        self
+    }
+
     /// Requires this exit code, and exactly this text on stderr.
     #[track_caller]
     pub fn ended(&self, code: i32, err: &str) {
@@ -73,11 +81,7 @@ pub fn run_on(data: &Path, args: &[&str]) -> Ran {
 pub fn run_beside(database: &TestDatabase, data: &Path, args: &[&str]) -> Ran {
     let flags = database.flags();
     let args: Vec<&str> = args.iter().copied().chain(flags.iter().map(String::as_str)).collect();
-    let mut ran = run_on(data, &args);
-    let is_warning = |line: &&str| line.contains("the URL of --database has a password");
-    ran.err =
-        ran.err.lines().filter(|line| !is_warning(line)).map(|it| format!("{it}\n")).collect();
-    ran
+    run_on(data, &args).without_password_warning()
 }
 
 pub fn write(dir: &Path, name: &str, text: impl AsRef<[u8]>) -> String {

@@ -10,6 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::server::WebServer;
+use crate::support::pages::example;
 use crate::support::{certify, free_port, real_program};
 
 /// User and group of Debian's nginx and Apache.
@@ -368,8 +369,4 @@ impl Host {
         }
         Some(WebServer::start(command, port, self.path("caddy.log")))
     }
-}
-
-fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
