@@ -24,9 +24,11 @@ impl<K: Hash + Eq, V> Recent<K, V> {
 
     /// Looks a value up, and makes it young.
     pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
-        if !self.young.contains_key(key) {
-            let (key, value) = self.old.remove_entry(key)?;
-            self.put(key, value);
+        // No key is in both maps. The old one is empty for as long as the bound is not reached.
+        if !self.old.is_empty()
+            && let Some((key, value)) = self.old.remove_entry(key)
+        {
+            self.put_young(key, value);
         }
         self.young.get_mut(key)
     }
@@ -34,6 +36,11 @@ impl<K: Hash + Eq, V> Recent<K, V> {
     /// Stores a value, replacing the one of the same key.
     pub(crate) fn put(&mut self, key: K, value: V) {
         self.old.remove(&key);
+        self.put_young(key, value);
+    }
+
+    /// Stores a value whose key is not in the old generation.
+    fn put_young(&mut self, key: K, value: V) {
         if self.young.len() >= self.generation_max && !self.young.contains_key(&key) {
             // Swapped and cleared, so that neither map has to grow again.
             std::mem::swap(&mut self.young, &mut self.old);

@@ -98,7 +98,8 @@ fn refusal(status: StatusCode) -> Printed {
 }
 
 fn let_in(member: &Told) -> Printed {
-    let Told { id, name, site, trial } = member;
+    let Told { id, name, site, .. } = member;
+    let trial = u8::from(member.trial);
     let head = format!(
         "Status: 200 OK\r\nVariable-MEMBER_ID: {id}\r\nVariable-MEMBER_NAME: {name}\r\n\
          Variable-MEMBER_SITE: {site}\r\nVariable-MEMBER_TRIAL: {trial}\r\n"

@@ -80,11 +80,15 @@ fn response(
 
 fn tell(headers: &mut HeaderMap, member: &Told) {
     let Told { id, name, site, trial } = member;
-    for (header, text) in
-        [(MEMBER_NAME, name.as_str()), (MEMBER_ID, id), (MEMBER_SITE, site), (MEMBER_TRIAL, trial)]
-    {
-        // It is ASCII without control characters.
-        let value = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    // It is ASCII without control characters.
+    let name = HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static(""));
+    let trial = HeaderValue::from_static(if *trial { "1" } else { "0" });
+    for (header, value) in [
+        (MEMBER_NAME, name),
+        (MEMBER_ID, HeaderValue::from(id.get())),
+        (MEMBER_SITE, HeaderValue::from(site.get())),
+        (MEMBER_TRIAL, trial),
+    ] {
         headers.insert(header, value);
     }
 }

@@ -13,6 +13,7 @@ use super::page::{LoginMessage, Shown};
 use super::presented::Presented;
 use super::sessions::by_cookie;
 use super::visit::Visit;
+use crate::identity::{MemberId, SiteId};
 use crate::metrics::{Asker, Outcome, Way};
 use crate::store::LoginRow;
 
@@ -81,26 +82,26 @@ pub enum Body {
     Page(Shown),
 }
 
-/// The values about a member for the protected page. All of it is ASCII without control characters.
+/// The values about a member for the protected page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The memberid.
-    pub id: String,
-    /// The name, percent-encoded: at most 765 bytes.
+    pub id: MemberId,
+    /// The name, percent-encoded: at most 765 bytes of ASCII without control characters.
     pub name: String,
     /// The siteid.
-    pub site: String,
-    /// 1 on trial, else 0.
-    pub trial: &'static str,
+    pub site: SiteId,
+    /// Whether it is a trial membership. Web servers get 1 or 0.
+    pub trial: bool,
 }
 
 impl Told {
     fn of(row: &LoginRow) -> Self {
         Self {
-            id: row.key.member.to_string(),
+            id: row.key.member,
             name: utf8_percent_encode(row.username.as_str(), ESCAPED).to_string(),
-            site: row.key.site.to_string(),
-            trial: if row.trial { "1" } else { "0" },
+            site: row.key.site,
+            trial: row.trial,
         }
     }
 }

@@ -8,7 +8,6 @@
 //! are looked up under all its keys. Each is stored again, under the current key, when its member
 //! next logs in from there.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -38,7 +37,6 @@ const DAY_SECONDS: i64 = 86_400;
 pub struct KnownNetworks {
     /// Make the hashes that the database stores.
     macs: ArcSwap<Ring<Hmac<Sha256>>>,
-    keys: RandomState,
     shards: [Mutex<Shard>; SHARDS],
 }
 
@@ -65,11 +63,7 @@ impl KnownNetworks {
                 notes: Recent::new(MEMBERS_MAX / SHARDS),
             })
         };
-        Self {
-            macs: ArcSwap::from_pointee(macs(keys)),
-            keys: RandomState::new(),
-            shards: std::array::from_fn(|_| shard()),
-        }
+        Self { macs: ArcSwap::from_pointee(macs(keys)), shards: std::array::from_fn(|_| shard()) }
     }
 
     /// Replaces the keys. The cached networks were stored under the former key, so the cache is
@@ -137,8 +131,7 @@ impl KnownNetworks {
 
     /// The part that holds the member.
     fn shard(&self, member: Key) -> MutexGuard<'_, Shard> {
-        let at = (self.keys.hash_one(member) % SHARDS as u64) as usize;
-        self.shards[at].lock()
+        self.shards[member.part_of(SHARDS)].lock()
     }
 }
 

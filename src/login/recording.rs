@@ -1,6 +1,9 @@
 //! Puts logins into the record. No request waits for this: the rows are notes in the writer's queue
 //! for notes.
 
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+
 use super::area::ThreadArea;
 use super::basic::Typed;
 use super::pseudonym::TypedName;
@@ -66,12 +69,18 @@ impl ThreadArea {
 
     /// Records a failed login, unless there are too many. A name that nobody has is not recorded,
     /// because it may be a password.
-    pub(super) async fn record_failure(
-        &self,
-        failure: &Failure<'_>,
+    ///
+    /// The future is boxed: without that, every check would carry the room that a failure needs.
+    pub(super) fn record_failure<'a>(
+        &'a self,
+        failure: &'a Failure<'_>,
         event: LoginEvent,
         meant: Meant,
-    ) {
+    ) -> LocalBoxFuture<'a, ()> {
+        self.record_failure_unboxed(failure, event, meant).boxed_local()
+    }
+
+    async fn record_failure_unboxed(&self, failure: &Failure<'_>, event: LoginEvent, meant: Meant) {
         let Failure { way, sites, typed, typed_name, network } = *failure;
         let secret = self.shared.remembered.secret(&typed.password);
         let (history, steady) = (&self.shared.history, self.clock.steady());

@@ -11,7 +11,6 @@ mod uncounted;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,7 +46,6 @@ const NETWORKS_FOR_COUNTRIES: u32 = 60;
 /// The networks of members, and who is blocked.
 pub struct Sharing {
     config: SharingConfig,
-    keys: RandomState,
     shards: [Mutex<Recent<Key, Seen>>; SHARDS],
     blocks: RwLock<HashMap<Key, SharingBlock>>,
     /// The number of blocks, so that nobody takes the lock while there are none.
@@ -107,7 +105,6 @@ impl Sharing {
     pub fn new(config: SharingConfig) -> Self {
         Self {
             config,
-            keys: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::new(Recent::new(MEMBERS_MAX / SHARDS))),
             blocks: RwLock::default(),
             blocked: AtomicUsize::new(0),
@@ -336,8 +333,7 @@ impl Sharing {
 
     /// The part that has the member.
     fn shard(&self, member: Key) -> MutexGuard<'_, Recent<Key, Seen>> {
-        let at = (self.keys.hash_one(member) % SHARDS as u64) as usize;
-        self.shards[at].lock()
+        self.shards[member.part_of(SHARDS)].lock()
     }
 }
 

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::area::{Area, ThreadArea};
 use super::members::Members;
 use super::sharing::{Glance, Settled, Use};
@@ -36,11 +38,17 @@ impl ThreadArea {
             }
             return false;
         }
-        let fewest = sharing.fewest();
-        let look_up = move |reader: &dyn Read| stored_use(reader, member, fewest);
+        // Boxed, because few checks come here, and all would carry its room.
+        self.is_blocked_after(used).boxed_local().await
+    }
+
+    /// Counts a use with what the database has, and says whether the member is blocked then.
+    async fn is_blocked_after(&self, used: Use) -> bool {
+        let fewest = self.shared.sharing.fewest();
+        let look_up = move |reader: &dyn Read| stored_use(reader, used.member, fewest);
         let Ok(stored) = self.members.read(look_up).await else { return false };
         count_use(&self.shared, &self.writer, used, &stored)
-            .is_some_and(|shared| shared.until > now)
+            .is_some_and(|shared| shared.until > used.at)
     }
 
     /// Counts the uses that wait, a moment later.
