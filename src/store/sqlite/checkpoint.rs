@@ -2,6 +2,10 @@
 //! a certain number of pages. A clean stop makes a complete one and truncates the WAL to zero
 //! bytes.
 //!
+//! The writer makes them, and postbacks wait meanwhile. If a read transaction has interrupted one,
+//! as a backup does, the WAL has grown. Then a thread copies the pages beside the writer (see
+//! [`super::checkpoint_beside`]), and the writer copies the few pages that came meanwhile.
+//!
 //! SQLite's terms and locks: sqlite.org/wal.html, "Checkpointing" and "Avoiding Excessively Large
 //! WAL Files".
 
@@ -12,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::checkpoint_beside::Beside;
 use super::connection::LOCK_WAIT;
+use super::files::Files;
 use super::whole;
 use crate::heartbeat::Heartbeat;
 use crate::store::{Fault, LongRead};
@@ -26,8 +32,14 @@ pub(super) const CHECKPOINT_PAGES: i32 = 24_000;
 /// While no postback waits, a checkpoint is made at this part of [`CHECKPOINT_PAGES`] (12 MiB),
 /// because a postback that comes during one waits for its end. Measured in turns on a busy disk:
 /// with 24,000 pages it took 138 and 793 ms, with 3,000 pages 30 ms (median). Under load, rare
-/// checkpoints stay better.
+/// checkpoints stay better. If a reader has interrupted one, more pages than these are copied
+/// beside the writer.
 const EARLY_PART: i32 = 8;
+
+/// A WAL that has grown beyond the usual size is shortened in steps of this part of
+/// [`CHECKPOINT_PAGES`] (48 MiB), one for each restart, because a commit waits for it. Measured: to
+/// shorten it by 1 GiB at once takes half a second.
+const SHORTEN_PART: i32 = 2;
 
 /// Bytes of a page in the WAL, with the header of its frame.
 pub(super) const FRAME_BYTES: i64 = 4096 + 24;
@@ -61,6 +73,17 @@ struct Unfinished {
     try_again: Instant,
     /// From the last attempt until then.
     pause: Duration,
+    /// Pages of the WAL that are in the database file.
+    copied: i32,
+}
+
+/// What a checkpoint has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Pages of the WAL that are in the database file.
+    pub(super) copied: i32,
+    /// Whether these are all, so that SQLite can restart the WAL.
+    pub(super) is_complete: bool,
 }
 
 /// The checkpoints of one writer.
@@ -72,6 +95,10 @@ pub(super) struct Checkpoints<'c> {
     /// The number of pages at which a checkpoint is due.
     every: i32,
     unfinished: Option<Unfinished>,
+    /// One that runs beside the writer.
+    beside: Option<Beside>,
+    /// Whether the WAL has more than its usual bytes, and is shortened at each restart.
+    is_shortening: bool,
     heartbeat: &'c Heartbeat,
 }
 
@@ -84,10 +111,18 @@ impl<'c> Checkpoints<'c> {
         every: i32,
         heartbeat: &'c Heartbeat,
     ) -> Result<Self, Fault> {
-        // If a reader made the WAL large, it is truncated to its usual size when SQLite restarts
-        // it.
-        conn.pragma_update(None, "journal_size_limit", i64::from(every) * FRAME_BYTES / 4 * 5)?;
-        Ok(Self { conn, path, pages, every, unfinished: None, heartbeat })
+        let this = Self {
+            conn,
+            path,
+            pages,
+            every,
+            unfinished: None,
+            beside: None,
+            is_shortening: false,
+            heartbeat,
+        };
+        this.set_limit(this.usual_bytes())?;
+        Ok(this)
     }
 
     /// Pages in the WAL, just after a commit.
@@ -97,28 +132,67 @@ impl<'c> Checkpoints<'c> {
 
     /// Whether a checkpoint is due at `now`.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        match self.unfinished {
-            Some(unfinished) => now >= unfinished.try_again,
-            None => self.pages.load(Ordering::Relaxed) >= self.every,
+        match (&self.beside, self.unfinished) {
+            (Some(beside), _) => beside.has_ended(),
+            (None, Some(unfinished)) => now >= unfinished.try_again,
+            (None, None) => self.pages.load(Ordering::Relaxed) >= self.every,
         }
+    }
+
+    /// Whether a checkpoint runs beside the writer, so that the database file changes at any time.
+    pub(super) fn runs_beside(&self) -> bool {
+        self.beside.is_some()
     }
 
     /// Whether a checkpoint is worth its cost while no postback waits. After one that a reader
     /// interrupted, [`Checkpoints::is_due`] says when it is tried again.
     pub(super) fn is_due_early(&self) -> bool {
-        self.unfinished.is_none()
-            && self.pages.load(Ordering::Relaxed) >= (self.every / EARLY_PART).max(1)
+        let least = if self.is_shortening { 1 } else { self.early() };
+        self.unfinished.is_none() && self.pages.load(Ordering::Relaxed) >= least
     }
 
-    /// Makes the checkpoint that is due. Does not wait for any lock.
-    pub(super) fn run(&mut self, now: Instant) -> Result<(), Fault> {
+    /// Makes the checkpoint that is due, of the database with these files, or starts it beside the
+    /// writer. Does not wait for any lock. Returns how long a checkpoint took that has ended.
+    ///
+    /// # Errors
+    ///
+    /// If it failed. The next attempt begins anew.
+    pub(super) fn run(&mut self, now: Instant, files: &Files) -> Result<Option<Duration>, Fault> {
+        if let Some((progress, took)) = self.end_beside()? {
+            if !progress.is_complete {
+                self.interrupted(now, progress);
+                return Ok(Some(took));
+            }
+            // Only the pages that came meanwhile are left.
+        } else if self.unfinished.is_some_and(|before| self.is_long(before.copied)) {
+            self.beside = Beside::start(self.path, files);
+            if self.beside.is_some() {
+                return Ok(None);
+            }
+        }
+        let began = Instant::now();
+        let progress = self.try_once(files)?;
+        if progress.is_complete {
+            self.unfinished = None;
+        } else {
+            self.interrupted(now, progress);
+        }
+        Ok(Some(began.elapsed()))
+    }
+
+    /// A reader has interrupted a checkpoint. The next attempt is made after a longer pause.
+    fn interrupted(&mut self, now: Instant, Progress { copied, .. }: Progress) {
         let (since, pause) = match self.unfinished {
             None => (now, TRY_AGAIN_AFTER),
             Some(before) => (before.since, (before.pause * 2).min(TRY_AGAIN_EVERY_MAX)),
         };
-        let done = self.try_once()?;
-        self.unfinished = (!done).then(|| Unfinished { since, try_again: now + pause, pause });
-        Ok(())
+        self.unfinished = Some(Unfinished { since, try_again: now + pause, pause, copied });
+    }
+
+    /// Waits until the checkpoint beside the writer has ended, if one runs.
+    pub(super) fn end_beside(&mut self) -> Result<Option<(Progress, Duration)>, Fault> {
+        let Some(beside) = self.beside.take() else { return Ok(None) };
+        self.heartbeat.during(CHECKPOINT_TIME_MAX, || beside.end()).map(Some)
     }
 
     /// The reader that kept the last checkpoint from completing, if it is worth reporting.
@@ -129,18 +203,51 @@ impl<'c> Checkpoints<'c> {
     /// Completes the checkpoint and truncates the WAL to zero bytes; `false` if a reader
     /// prevents it.
     pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
-        self.with_wait(EMPTY_WAIT, "TRUNCATE")
+        self.end_beside()?;
+        Ok(self.with_wait(EMPTY_WAIT, "TRUNCATE")?.is_complete)
     }
 
-    /// PASSIVE keeps the size of the file for the next pages. A file that has grown beyond the
-    /// usual size is truncated.
-    fn try_once(&self) -> Result<bool, Fault> {
-        let mode = if self.is_large() { "TRUNCATE" } else { "PASSIVE" };
-        let done = self.with_wait(Duration::ZERO, mode)?;
-        if done {
+    /// Copies the pages. The file keeps its size for the next ones.
+    fn try_once(&mut self, files: &Files) -> Result<Progress, Fault> {
+        let progress = self.with_wait(Duration::ZERO, "PASSIVE")?;
+        if progress.is_complete {
             self.pages.store(0, Ordering::Relaxed);
+            self.shorten(files)?;
         }
-        Ok(done)
+        Ok(progress)
+    }
+
+    /// If a reader made the WAL large, it becomes shorter when SQLite restarts it, which the next
+    /// commit does.
+    fn shorten(&mut self, files: &Files) -> Result<(), Fault> {
+        let bytes = files.wal().metadata().map_or(0, |wal| wal.len());
+        let (bytes, usual) = (i64::try_from(bytes).unwrap_or(i64::MAX), self.usual_bytes());
+        if self.is_shortening || bytes > usual {
+            self.is_shortening = bytes > usual;
+            let step = i64::from(self.every / SHORTEN_PART) * FRAME_BYTES;
+            self.set_limit(usual.max(bytes - step))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of a WAL that no reader made large.
+    fn usual_bytes(&self) -> i64 {
+        i64::from(self.every) * FRAME_BYTES / 4 * 5
+    }
+
+    /// Sets the bytes to which SQLite truncates the WAL when it restarts it.
+    fn set_limit(&self, bytes: i64) -> Result<(), Fault> {
+        Ok(self.conn.pragma_update(None, "journal_size_limit", bytes)?)
+    }
+
+    /// Whether so many pages are to be copied that postbacks should not wait.
+    fn is_long(&self, copied: i32) -> bool {
+        self.pages.load(Ordering::Relaxed).saturating_sub(copied) > self.early()
+    }
+
+    /// The number of pages at which a checkpoint is made while no postback waits.
+    fn early(&self) -> i32 {
+        (self.every / EARLY_PART).max(1)
     }
 
     fn is_large(&self) -> bool {
@@ -157,24 +264,28 @@ impl<'c> Checkpoints<'c> {
         })
     }
 
-    /// Makes a checkpoint with this timeout for every lock. Returns whether it was completed.
-    fn with_wait(&self, wait: Duration, mode: &str) -> Result<bool, Fault> {
-        self.check_whole()?;
+    /// Makes a checkpoint with this timeout for every lock.
+    fn with_wait(&self, wait: Duration, mode: &str) -> Result<Progress, Fault> {
+        check_whole(self.conn, self.path)?;
         self.conn.busy_timeout(wait)?;
-        let pragma = format!("PRAGMA wal_checkpoint({mode})");
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let result: rusqlite::Result<(bool, i32, i32)> =
-            self.heartbeat.during(CHECKPOINT_TIME_MAX, || self.conn.query_row(&pragma, [], row));
+        let made = self.heartbeat.during(CHECKPOINT_TIME_MAX, || make(self.conn, mode));
         self.conn.busy_timeout(LOCK_WAIT)?;
-        let (busy, in_wal, done) = result?;
-        Ok(!busy && in_wal == done)
+        Ok(made?)
     }
+}
 
-    /// A checkpoint into a file that was truncated under the service would leave a hole in it,
-    /// which no later start could detect.
-    fn check_whole(&self) -> Result<(), Fault> {
-        let number = |pragma| self.conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
-        let (bytes, pages) = (number("PRAGMA page_size")?, number("PRAGMA page_count")?);
-        whole::check_end(self.path, bytes.unsigned_abs(), pages.unsigned_abs())
-    }
+/// Makes a checkpoint in this mode.
+pub(super) fn make(conn: &Connection, mode: &str) -> rusqlite::Result<Progress> {
+    conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        let (busy, in_wal, copied): (bool, i32, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Progress { copied, is_complete: !busy && in_wal == copied })
+    })
+}
+
+/// Refuses a file that was truncated under the service: a checkpoint would leave a hole in it,
+/// which no later start could detect.
+pub(super) fn check_whole(conn: &Connection, path: &Path) -> Result<(), Fault> {
+    let number = |pragma| conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let (bytes, pages) = (number("PRAGMA page_size")?, number("PRAGMA page_count")?);
+    whole::check_end(path, bytes.unsigned_abs(), pages.unsigned_abs())
 }

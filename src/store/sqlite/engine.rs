@@ -131,19 +131,44 @@ impl<'c> Sqlite<'c> {
     /// Copies the whole WAL into the database file and empties it. `false` if the transaction of a
     /// reader prevents that.
     pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
-        self.own_file.check()?;
+        self.check_files()?;
         let done = self.checkpoints.empty_wal();
-        self.own_file.was_written();
+        self.own_file.was_written(self.checkpoints.runs_beside());
         done
     }
 
     fn checkpoint(&mut self, now: Instant) -> Result<(), Fault> {
-        self.own_file.check()?;
-        let began = Instant::now();
-        let done = self.checkpoints.run(now);
-        self.times.checkpoint = Some(began.elapsed());
-        self.own_file.was_written();
-        done
+        self.check_files()?;
+        let done = self.checkpoints.run(now, self.own_file.files());
+        self.own_file.was_written(self.checkpoints.runs_beside());
+        if let Err(Fault::Replaced(_)) = &done {
+            // Only the check of the writer's own files saves what can be saved.
+            self.check_files()?;
+        }
+        if let Some(took) = done? {
+            self.times.checkpoint = Some(took);
+        }
+        Ok(())
+    }
+
+    /// Checks that the files are still those that this connection has open. If they are not, no
+    /// checkpoint runs beside the writer any more.
+    fn check_files(&mut self) -> Result<(), Fault> {
+        match self.own_file.check() {
+            Err(Fault::Replaced(_)) if self.checkpoints.runs_beside() => {
+                self.end_beside();
+                self.own_file.check()
+            }
+            checked => checked,
+        }
+    }
+
+    fn end_beside(&mut self) {
+        if let Err(fault) = self.checkpoints.end_beside() {
+            // The pages are still in the WAL.
+            log::warn!("a checkpoint failed: {}", chain(&fault));
+        }
+        self.own_file.was_written(false);
     }
 
     /// Runs work of an open transaction. SQLite may roll a transaction back by itself, for example
@@ -160,7 +185,7 @@ impl<'c> Sqlite<'c> {
 
 impl Engine for Sqlite<'_> {
     fn begin(&mut self) -> Result<(), Fault> {
-        self.own_file.check()?;
+        self.check_files()?;
         // IMMEDIATE: a lock that is only taken at the first write could find that the loaded data
         // has changed.
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
@@ -377,6 +402,9 @@ impl Engine for Sqlite<'_> {
     }
 
     fn check_current(&mut self) -> Result<(), Fault> {
+        if self.checkpoints.runs_beside() {
+            self.end_beside();
+        }
         self.own_file.check_now()
     }
 

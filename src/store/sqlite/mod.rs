@@ -4,6 +4,7 @@ mod add_columns;
 mod blocks;
 mod check;
 mod checkpoint;
+mod checkpoint_beside;
 mod connection;
 mod convert;
 mod copy;

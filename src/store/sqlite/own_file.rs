@@ -40,6 +40,8 @@ pub(super) struct OwnFile<'c> {
     last_check: Option<(Instant, Duration)>,
     /// Whether the file was the same at two checks.
     is_settled: bool,
+    /// Whether a checkpoint of ours runs beside the writer.
+    is_written_beside: bool,
     /// The mark of the newest transaction that this connection knows.
     newest: Option<Newest>,
     /// Changes after a commit of another connection.
@@ -64,6 +66,7 @@ impl<'c> OwnFile<'c> {
             wal_tail,
             last_check: None,
             is_settled: true,
+            is_written_beside: false,
             newest,
             others: others(conn)?,
             others_read: Instant::now(),
@@ -81,7 +84,8 @@ impl<'c> OwnFile<'c> {
                 return Err(Fault::Replaced(change.into()));
             }
         };
-        let (is_new, is_wal_new) = (stamp != self.stamp, !self.wal_tail.is_there());
+        let is_new = !self.is_written_beside && stamp != self.stamp;
+        let is_wal_new = !self.wal_tail.is_there();
         if !is_new && !is_wal_new && self.is_settled {
             return self.learn_of_others();
         }
@@ -180,12 +184,19 @@ impl<'c> OwnFile<'c> {
         Ok(())
     }
 
-    /// A checkpoint of ours has written to the file, and may have truncated the WAL.
-    pub(super) fn was_written(&mut self) {
+    /// A checkpoint of ours has written to the file, and may have truncated the WAL. If one runs
+    /// beside the writer, the content of the file changes at any time from here on.
+    pub(super) fn was_written(&mut self, runs_beside: bool) {
+        self.is_written_beside = runs_beside;
         if let Some(stamp) = self.files.stamp() {
             self.stamp = stamp;
         }
         self.wal_tail.was_checkpointed();
+    }
+
+    /// The files that are checked.
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// A transaction was committed with this mark, after which the WAL has so many frames.
@@ -220,12 +231,13 @@ impl<'c> OwnFile<'c> {
     /// The open WAL no longer has a name and is lost with the last connection. Its content is
     /// copied into the database file if that is untouched.
     fn save_what_the_wal_has(&mut self) {
-        if self.files.stamp() != Some(self.stamp) {
+        // Beside another checkpoint it would be refused; the engine checks again after that.
+        if self.is_written_beside || self.files.stamp() != Some(self.stamp) {
             return;
         }
         let done =
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        self.was_written();
+        self.was_written(false);
         match done {
             Ok(0) => {
                 log::warn!("the content of the removed -wal file is saved in the database file")
