@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Beside, Caller, Dice, Program, check_database};
 
-pub const CRASHES: usize = 20;
+pub const CRASHES: usize = 12;
 const THREADS: usize = 6;
 const MEMBERS_EACH: usize = 12;
 /// The program is killed after at most this number of replies to all threads together.

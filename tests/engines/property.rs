@@ -32,7 +32,7 @@ pub use self::subjects::{Place, in_transaction};
 use crate::ENGINES;
 use crate::support::{App, EngineKind, TestDatabase, check_database, temp_dir};
 
-pub const STORIES: u32 = 60;
+pub const STORIES: u32 = 40;
 const STORIES_OVER_HTTP: u32 = 6;
 const STORIES_ON_A_SERVER_OVER_HTTP: u32 = 3;
 

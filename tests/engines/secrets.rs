@@ -576,10 +576,10 @@ impl Caller {
         assert_ok(&self.exchange(old.as_bytes()));
     }
 
-    /// Sends so many passwords at once that they have to wait for their hashes.
-    pub fn fill_the_backlog(&mut self) {
+    /// Adds so many members with a password, all at once.
+    pub fn add_with_passwords(&mut self, members: u32) {
         let path = format!("/postback/{}", self.token);
-        let bodies: Vec<String> = (0..BACKLOG)
+        let bodies: Vec<String> = (0..members)
             .map(|_| {
                 let mut pairs = self.newcomer("ADD");
                 pairs.push(("password", self.sent.odd("password of the backlog")));
@@ -885,15 +885,15 @@ pub struct Turn {
 
 pub const EVERY_MEMBER: Turn = Turn { number: 0, of: 1 };
 
-/// Runs all of it, with two turns from this one on, and with further flags after the first start.
-pub fn nothing_is_found_in(place: &Place, first: Turn, later: &[&str]) {
+/// Runs all of it, with two turns from this one on. Returns the caller, who knows what was sent.
+pub fn nothing_is_found_in(place: &Place, first: Turn) -> Caller {
     let mut served = place.serve("first", &[]);
     let mut caller = place.caller(&served);
     say_everything(&mut caller);
     let mut printed = place.commands(caller.members, first);
     assert_nothing_found("at once", place, &caller, &printed);
 
-    caller.fill_the_backlog();
+    caller.add_with_passwords(BACKLOG);
     served.child.kill().unwrap();
     served.child.wait().unwrap();
     assert!(place.sealed() > 0, "everything was hashed before the kill");
@@ -905,7 +905,7 @@ pub fn nothing_is_found_in(place: &Place, first: Turn, later: &[&str]) {
     assert_eq!(there.count(), 4);
     assert_nothing_found("after the kill", place, &caller, &printed);
 
-    let served = place.serve("second", &[&console::OPS, later].concat());
+    let served = place.serve("second", &console::OPS);
     place.wait_until_all_is_hashed();
     let pages = place.pages("second", &mut caller);
     let second = Turn { number: first.number + 1, ..first };
@@ -921,6 +921,7 @@ pub fn nothing_is_found_in(place: &Place, first: Turn, later: &[&str]) {
     terminate(served);
     place.checkpoint();
     assert_nothing_found("after a checkpoint", place, &caller, &printed);
+    caller
 }
 
 pub fn terminate(mut served: Served) {

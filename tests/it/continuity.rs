@@ -121,7 +121,7 @@ fn logins_go_on_and_a_login_that_was_given_back_stays_out() {
 fn passwords_open_and_former_members_come_back_with_the_credential_that_was_kept() {
     // A login at `/auth` takes several times as long as to open what is stored, so not every member
     // of every release logs in: of the next release others do.
-    let every = stride(3);
+    let every = stride(6);
     for (turn, release) in releases().into_iter().enumerate() {
         let left = kept(&release);
         let (opens, comes_back) = (left.facts.opens.clone(), left.facts.comes_back.clone());

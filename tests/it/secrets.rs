@@ -9,21 +9,30 @@ mod pages;
 use std::fs;
 
 use crate::engines::secrets::search::Search;
-use crate::engines::secrets::{Place, SEEN, Sent, Turn, form, nothing_is_found_in};
+use crate::engines::secrets::{
+    Place, SEEN, Sent, Turn, assert_nothing_found, form, nothing_is_found_in, terminate,
+};
 
 #[test]
 fn no_secret_is_readable_in_any_file_log_reply_or_output_with_the_log_at_trace() {
-    nothing_is_found_in(&Place::new(&["--log", "trace"]), Turn { number: 0, of: 4 }, &[]);
+    nothing_is_found_in(&Place::new(&["--log", "trace"]), Turn { number: 0, of: 4 });
 }
 
 #[test]
 fn no_secret_is_readable_with_the_log_as_json_and_passwords_as_bcrypt() {
     let place = Place::new(&["--log", "trace", "--log-format", "json"]);
-    // A hash by bcrypt takes twice as long, so that the backlog alone gets some.
-    let later = ["--password-hash", "bcrypt"];
-    nothing_is_found_in(&place, Turn { number: 2, of: 4 }, &later);
+    let mut caller = nothing_is_found_in(&place, Turn { number: 2, of: 4 });
+
+    // A hash by bcrypt takes twice as long, so that only a few passwords get one.
+    let served = place.serve("fourth", &["--password-hash", "bcrypt"]);
+    caller.address = served.address;
+    caller.add_with_passwords(3);
+    place.wait_until_all_is_hashed();
+    let printed = place.printed_by(&["journal", "--json"]);
+    assert_nothing_found("after hashing by bcrypt", &place, &caller, &printed);
+    terminate(served);
     let hashes = place.beside().rows("SELECT password FROM journal WHERE password LIKE '$2%'");
-    assert!(!hashes.is_empty(), "no password was hashed by bcrypt");
+    assert_eq!(hashes.len(), 3, "passwords that were hashed by bcrypt");
 }
 
 /// A token in the settings, correct and wrong; a capture that contains secrets; a URL with a token

@@ -27,5 +27,5 @@ fn on_a_server(flags: &[&str]) -> Option<Place> {
 #[test]
 fn no_secret_is_readable_in_any_table_file_or_log_of_a_server() {
     let Some(place) = on_a_server(&["--log", "trace"]) else { return };
-    nothing_is_found_in(&place, Turn { number: 0, of: 2 }, &[]);
+    nothing_is_found_in(&place, Turn { number: 0, of: 2 });
 }

@@ -30,7 +30,7 @@ fn a_killed_restore_leaves_the_old_set_or_the_next_start_completes_the_new_one()
     let mut found = [0; 2];
     // Every rename is tested. The other calls are many.
     for (call, first, every) in
-        [("rename", 0, 1), ("sync", 1, stride(2)), ("open", 0, stride(3)), ("write", 2, stride(7))]
+        [("rename", 0, 1), ("sync", 1, stride(3)), ("open", 0, stride(4)), ("write", 2, stride(14))]
     {
         let mut killed = 0;
         for step in (first % every..).step_by(every) {
