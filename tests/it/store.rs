@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::property::{Place, cases, check, dump, in_transaction, postbacks, shown};
 use crate::support::{App, NOON, Program, TOKEN, eventually, program, rows, temp_dir};
 
-const BATCHES: u32 = 100;
+const BATCHES: u32 = 50;
 
 /// A database for one test, with the default rules.
 fn place(dir: &TempDir, name: &str) -> Place {

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::checkpoint_beside::Beside;
+use super::checkpoint_once::{self, Progress};
 use super::connection::LOCK_WAIT;
 use super::files::Files;
-use super::whole;
 use crate::heartbeat::Heartbeat;
 use crate::store::{Fault, LongRead};
 
@@ -75,15 +75,6 @@ struct Unfinished {
     pause: Duration,
     /// Pages of the WAL that are in the database file.
     copied: i32,
-}
-
-/// What a checkpoint has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Progress {
-    /// Pages of the WAL that are in the database file.
-    pub(super) copied: i32,
-    /// Whether these are all, so that SQLite can restart the WAL.
-    pub(super) is_complete: bool,
 }
 
 /// The checkpoints of one writer.
@@ -266,26 +257,10 @@ impl<'c> Checkpoints<'c> {
 
     /// Makes a checkpoint with this timeout for every lock.
     fn with_wait(&self, wait: Duration, mode: &str) -> Result<Progress, Fault> {
-        check_whole(self.conn, self.path)?;
         self.conn.busy_timeout(wait)?;
-        let made = self.heartbeat.during(CHECKPOINT_TIME_MAX, || make(self.conn, mode));
+        let made = || checkpoint_once::make(self.conn, self.path, mode);
+        let made = self.heartbeat.during(CHECKPOINT_TIME_MAX, made);
         self.conn.busy_timeout(LOCK_WAIT)?;
-        Ok(made?)
+        made
     }
-}
-
-/// Makes a checkpoint in this mode.
-pub(super) fn make(conn: &Connection, mode: &str) -> rusqlite::Result<Progress> {
-    conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        let (busy, in_wal, copied): (bool, i32, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Progress { copied, is_complete: !busy && in_wal == copied })
-    })
-}
-
-/// Refuses a file that was truncated under the service: a checkpoint would leave a hole in it,
-/// which no later start could detect.
-pub(super) fn check_whole(conn: &Connection, path: &Path) -> Result<(), Fault> {
-    let number = |pragma| conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let (bytes, pages) = (number("PRAGMA page_size")?, number("PRAGMA page_count")?);
-    whole::check_end(path, bytes.unsigned_abs(), pages.unsigned_abs())
 }

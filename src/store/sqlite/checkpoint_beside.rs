@@ -1,5 +1,5 @@
 //! A checkpoint beside the writer, on a thread and a connection of its own, while postbacks are
-//! committed. SQLite has a lock for checkpoints and another one for writers, and a checkpoint copies
+//! committed. SQLite has a lock for checkpoints and another one for writers. A checkpoint copies
 //! the pages that are in the WAL when it begins. It cannot restart the WAL, because the writer adds
 //! to it meanwhile.
 
@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::OpenFlags;
 
-use super::checkpoint::{Progress, check_whole, make};
-use super::connection::open;
+use super::checkpoint_once::{Progress, make};
+use super::connection::{open, secure_connection};
 use super::files::Files;
-use super::open::secure_connection;
 use crate::store::Fault;
 
 /// A checkpoint that runs. When it is dropped, it has ended.
@@ -65,6 +64,5 @@ fn checkpoint(path: &Path, files: &Files) -> Result<(Progress, Duration), Fault>
     // After the opening: the path may lead to another file by now.
     files.check().map_err(|change| Fault::Replaced(change.into()))?;
     secure_connection(&conn)?;
-    check_whole(&conn, path)?;
-    Ok((make(&conn, "PASSIVE")?, began.elapsed()))
+    Ok((make(&conn, path, "PASSIVE")?, began.elapsed()))
 }

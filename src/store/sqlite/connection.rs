@@ -39,6 +39,17 @@ pub(super) fn busy_and_quiet(conn: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Sets what a connection that writes must have. `doctor` sets it as well, and reads what the
+/// engine made of it.
+pub(super) fn secure_connection(conn: &Connection) -> Result<(), Fault> {
+    // FULL: the WAL is synced at every commit, so that an acknowledged change survives a power
+    // failure.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    // Removed and replaced secrets are overwritten with zeros in the pages.
+    conn.pragma_update(None, "secure_delete", "ON")?;
+    Ok(())
+}
+
 /// Opens a file read-only and as immutable: SQLite takes no lock, creates no file, and ignores a
 /// WAL or a journal.
 pub(super) fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {

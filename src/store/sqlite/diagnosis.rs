@@ -7,8 +7,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::check::connect_unchanged;
+use super::connection::secure_connection;
 use super::header::has_wal_mode;
-use super::open::{open_error, secure_connection};
+use super::open::open_error;
 use super::{email_index, upgrade};
 use crate::store::{
     Diagnosis, EngineSetting, Fault, JournalGrowth, OddCredentials, OpenError, SchemaDifference,

@@ -5,6 +5,7 @@ mod blocks;
 mod check;
 mod checkpoint;
 mod checkpoint_beside;
+mod checkpoint_once;
 mod connection;
 mod convert;
 mod copy;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 
 use super::checkpoint::Checkpoints;
-use super::connection::open;
+use super::connection::{open, secure_connection};
 use super::database_file::DatabaseFile;
 use super::engine::Sqlite;
 use super::files::{FILE_SUFFIXES, Files, beside};
@@ -170,17 +170,6 @@ fn set_up_writer(conn: &Connection) -> Result<(), Fault> {
         return Err(Fault::BadRow(format!("journal mode {mode}: the file system cannot do WAL")));
     }
     secure_connection(conn)
-}
-
-/// Sets what a connection that writes must have. `doctor` sets it as well, and reads what the
-/// engine made of it.
-pub(super) fn secure_connection(conn: &Connection) -> Result<(), Fault> {
-    // FULL: the WAL is synced at every commit, so that an acknowledged change survives a power
-    // failure.
-    conn.pragma_update(None, "synchronous", "FULL")?;
-    // Removed and replaced secrets are overwritten with zeros in the pages.
-    conn.pragma_update(None, "secure_delete", "ON")?;
-    Ok(())
 }
 
 /// A fault of the engine with the place of the database.
