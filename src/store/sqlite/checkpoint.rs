@@ -88,6 +88,8 @@ pub(super) struct Checkpoints<'c> {
     unfinished: Option<Unfinished>,
     /// One that runs beside the writer.
     beside: Option<Beside>,
+    /// What the last one beside the writer has done, and how long it took.
+    ended: Option<Result<(Progress, Duration), Fault>>,
     /// Whether the WAL has more than its usual bytes, and is shortened at each restart.
     is_shortening: bool,
     heartbeat: &'c Heartbeat,
@@ -109,6 +111,7 @@ impl<'c> Checkpoints<'c> {
             every,
             unfinished: None,
             beside: None,
+            ended: None,
             is_shortening: false,
             heartbeat,
         };
@@ -125,9 +128,14 @@ impl<'c> Checkpoints<'c> {
     pub(super) fn is_due(&self, now: Instant) -> bool {
         match (&self.beside, self.unfinished) {
             (Some(beside), _) => beside.has_ended(),
-            (None, Some(unfinished)) => now >= unfinished.try_again,
+            (None, Some(unfinished)) => self.ended.is_some() || now >= unfinished.try_again,
             (None, None) => self.pages.load(Ordering::Relaxed) >= self.every,
         }
+    }
+
+    /// Whether [`Checkpoints::end_beside`] has something to end and does not wait.
+    pub(super) fn has_ended_beside(&self) -> bool {
+        self.beside.as_ref().is_some_and(Beside::has_ended)
     }
 
     /// Whether a checkpoint runs beside the writer, so that the database file changes at any time.
@@ -149,13 +157,15 @@ impl<'c> Checkpoints<'c> {
     ///
     /// If it failed. The next attempt begins anew.
     pub(super) fn run(&mut self, now: Instant, files: &Files) -> Result<Option<Duration>, Fault> {
-        if let Some((progress, took)) = self.end_beside()? {
+        let copied = self.unfinished.map_or(0, |before| before.copied);
+        if let Some(ended) = self.ended.take() {
+            let (progress, took) = ended.inspect_err(|_| self.interrupted(now, copied))?;
             if !progress.is_complete {
-                self.interrupted(now, progress);
+                self.interrupted(now, progress.copied);
                 return Ok(Some(took));
             }
             // Only the pages that came meanwhile are left.
-        } else if self.unfinished.is_some_and(|before| self.is_long(before.copied)) {
+        } else if self.unfinished.is_some() && self.is_long(copied) {
             self.beside = Beside::start(self.path, files);
             if self.beside.is_some() {
                 return Ok(None);
@@ -166,13 +176,14 @@ impl<'c> Checkpoints<'c> {
         if progress.is_complete {
             self.unfinished = None;
         } else {
-            self.interrupted(now, progress);
+            self.interrupted(now, progress.copied);
         }
         Ok(Some(began.elapsed()))
     }
 
-    /// A reader has interrupted a checkpoint. The next attempt is made after a longer pause.
-    fn interrupted(&mut self, now: Instant, Progress { copied, .. }: Progress) {
+    /// A checkpoint was not completed; so many pages are in the database file. The next attempt is
+    /// made after a longer pause.
+    fn interrupted(&mut self, now: Instant, copied: i32) {
         let (since, pause) = match self.unfinished {
             None => (now, TRY_AGAIN_AFTER),
             Some(before) => (before.since, (before.pause * 2).min(TRY_AGAIN_EVERY_MAX)),
@@ -180,10 +191,12 @@ impl<'c> Checkpoints<'c> {
         self.unfinished = Some(Unfinished { since, try_again: now + pause, pause, copied });
     }
 
-    /// Waits until the checkpoint beside the writer has ended, if one runs.
-    pub(super) fn end_beside(&mut self) -> Result<Option<(Progress, Duration)>, Fault> {
-        let Some(beside) = self.beside.take() else { return Ok(None) };
-        self.heartbeat.during(CHECKPOINT_TIME_MAX, || beside.end()).map(Some)
+    /// Waits until the checkpoint beside the writer has ended, if one runs. [`Checkpoints::run`]
+    /// takes its result.
+    pub(super) fn end_beside(&mut self) {
+        if let Some(beside) = self.beside.take() {
+            self.ended = Some(self.heartbeat.during(CHECKPOINT_TIME_MAX, || beside.end()));
+        }
     }
 
     /// The reader that kept the last checkpoint from completing, if it is worth reporting.
@@ -194,7 +207,6 @@ impl<'c> Checkpoints<'c> {
     /// Completes the checkpoint and truncates the WAL to zero bytes; `false` if a reader
     /// prevents it.
     pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
-        self.end_beside()?;
         Ok(self.with_wait(EMPTY_WAIT, "TRUNCATE")?.is_complete)
     }
 

@@ -131,16 +131,22 @@ impl<'c> Sqlite<'c> {
     /// Copies the whole WAL into the database file and empties it. `false` if the transaction of a
     /// reader prevents that.
     pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
+        self.end_beside();
         self.check_files()?;
         let done = self.checkpoints.empty_wal();
-        self.own_file.was_written(self.checkpoints.runs_beside());
+        self.own_file.was_written();
         done
     }
 
     fn checkpoint(&mut self, now: Instant) -> Result<(), Fault> {
+        self.end_beside();
         self.check_files()?;
         let done = self.checkpoints.run(now, self.own_file.files());
-        self.own_file.was_written(self.checkpoints.runs_beside());
+        if self.checkpoints.runs_beside() {
+            self.own_file.is_now_written_beside();
+        } else {
+            self.own_file.was_written();
+        }
         if let Err(Fault::Replaced(_)) = &done {
             // Only the check of the writer's own files saves what can be saved.
             self.check_files()?;
@@ -154,21 +160,25 @@ impl<'c> Sqlite<'c> {
     /// Checks that the files are still those that this connection has open. If they are not, no
     /// checkpoint runs beside the writer any more.
     fn check_files(&mut self) -> Result<(), Fault> {
+        if self.checkpoints.has_ended_beside() {
+            self.end_beside();
+        }
         match self.own_file.check() {
             Err(Fault::Replaced(_)) if self.checkpoints.runs_beside() => {
                 self.end_beside();
+                // Only what the checkpoint has done may have changed the file, or nothing is saved.
                 self.own_file.check()
             }
             checked => checked,
         }
     }
 
+    /// Waits until no checkpoint runs beside the writer.
     fn end_beside(&mut self) {
-        if let Err(fault) = self.checkpoints.end_beside() {
-            // The pages are still in the WAL.
-            log::warn!("a checkpoint failed: {}", chain(&fault));
+        if self.checkpoints.runs_beside() {
+            self.checkpoints.end_beside();
+            self.own_file.was_written_beside();
         }
-        self.own_file.was_written(false);
     }
 
     /// Runs work of an open transaction. SQLite may roll a transaction back by itself, for example
@@ -402,9 +412,7 @@ impl Engine for Sqlite<'_> {
     }
 
     fn check_current(&mut self) -> Result<(), Fault> {
-        if self.checkpoints.runs_beside() {
-            self.end_beside();
-        }
+        self.end_beside();
         self.own_file.check_now()
     }
 

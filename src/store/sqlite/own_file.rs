@@ -40,8 +40,9 @@ pub(super) struct OwnFile<'c> {
     last_check: Option<(Instant, Duration)>,
     /// Whether the file was the same at two checks.
     is_settled: bool,
-    /// Whether a checkpoint of ours runs beside the writer.
-    is_written_beside: bool,
+    /// While a checkpoint of ours runs beside the writer: the transactions of which it may leave
+    /// one as the newest in the file.
+    beside: Option<Vec<Newest>>,
     /// The mark of the newest transaction that this connection knows.
     newest: Option<Newest>,
     /// Changes after a commit of another connection.
@@ -66,7 +67,7 @@ impl<'c> OwnFile<'c> {
             wal_tail,
             last_check: None,
             is_settled: true,
-            is_written_beside: false,
+            beside: None,
             newest,
             others: others(conn)?,
             others_read: Instant::now(),
@@ -84,7 +85,7 @@ impl<'c> OwnFile<'c> {
                 return Err(Fault::Replaced(change.into()));
             }
         };
-        let is_new = !self.is_written_beside && stamp != self.stamp;
+        let is_new = self.beside.is_none() && stamp != self.stamp;
         let is_wal_new = !self.wal_tail.is_there();
         if !is_new && !is_wal_new && self.is_settled {
             return self.learn_of_others();
@@ -177,21 +178,43 @@ impl<'c> OwnFile<'c> {
     fn learn_of_others(&mut self) -> Result<(), Fault> {
         if self.others_read.elapsed() >= OTHERS_AGAIN_AFTER {
             self.others_read = Instant::now();
-            if self.have_others_committed()? {
-                self.newest = Newest::read(self.conn)?;
+            if self.have_others_committed()?
+                && let Some(newest) = Newest::read(self.conn)?
+            {
+                self.know(newest);
             }
         }
         Ok(())
     }
 
-    /// A checkpoint of ours has written to the file, and may have truncated the WAL. If one runs
-    /// beside the writer, the content of the file changes at any time from here on.
-    pub(super) fn was_written(&mut self, runs_beside: bool) {
-        self.is_written_beside = runs_beside;
+    fn know(&mut self, newest: Newest) {
+        self.newest = Some(newest);
+        if let Some(beside) = &mut self.beside {
+            beside.push(newest);
+        }
+    }
+
+    /// A checkpoint of ours has written to the file, and may have truncated the WAL.
+    pub(super) fn was_written(&mut self) {
         if let Some(stamp) = self.files.stamp() {
             self.stamp = stamp;
         }
         self.wal_tail.was_checkpointed();
+    }
+
+    /// A checkpoint of ours begins beside the writer. Until it has ended, the content of the file
+    /// changes at any time.
+    pub(super) fn is_now_written_beside(&mut self) {
+        self.beside = Some(self.newest.into_iter().collect());
+    }
+
+    /// The checkpoint beside the writer has ended. If it has copied all that was there when it
+    /// began, the file is as it left it. Otherwise the next check is of the content of the file.
+    pub(super) fn was_written_beside(&mut self) {
+        let left = self.beside.take().unwrap_or_default();
+        if self.database().is_some_and(|database| wal_mark::has_one_of(&database, &left)) {
+            self.was_written();
+        }
     }
 
     /// The files that are checked.
@@ -206,7 +229,7 @@ impl<'c> OwnFile<'c> {
     /// [`Fault::OutcomeUnknown`] if the transaction is missing, because another program has written
     /// to the WAL.
     pub(super) fn committed(&mut self, mark: Newest, frames: u64) -> Result<(), Fault> {
-        self.newest = Some(mark);
+        self.know(mark);
         if self.wal_tail.committed(frames) {
             return Ok(());
         }
@@ -232,12 +255,12 @@ impl<'c> OwnFile<'c> {
     /// copied into the database file if that is untouched.
     fn save_what_the_wal_has(&mut self) {
         // Beside another checkpoint it would be refused; the engine checks again after that.
-        if self.is_written_beside || self.files.stamp() != Some(self.stamp) {
+        if self.beside.is_some() || self.files.stamp() != Some(self.stamp) {
             return;
         }
         let done =
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        self.was_written(false);
+        self.was_written();
         match done {
             Ok(0) => {
                 log::warn!("the content of the removed -wal file is saved in the database file")

@@ -131,6 +131,17 @@ pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: boo
     Some(is_known() && !is_foreign_by(database, wal, FileState::read_by_sqlite))
 }
 
+/// Whether the newest transaction in the file without its WAL is one of these. Safe at any time, as
+/// [`continues`] is.
+pub(super) fn has_one_of(database: &Path, newest: &[Newest]) -> bool {
+    match FileState::read_by_sqlite(database) {
+        Some(FileState { mark: FileMark::Is { id, .. }, .. }) => {
+            newest.iter().any(|newest| newest.id == id)
+        }
+        _ => false,
+    }
+}
+
 /// Whether a transaction of this program is in the WAL.
 pub(super) fn has_marks(wal: &Path) -> bool {
     Frames::open(wal).is_some_and(|frames| !frames.marks().is_empty())

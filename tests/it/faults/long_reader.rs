@@ -123,6 +123,57 @@ fn after_a_long_reader_the_pages_are_copied_while_commits_go_on() {
     assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
 }
 
+/// The writer learns later that the copy has ended, on a quiet site much later.
+#[test]
+fn a_file_that_is_written_over_after_the_copy_is_noticed_before_the_next_transaction() {
+    let dir = temp_dir();
+    let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
+    let file = location.file().unwrap();
+    with_engine(&location, true, |engine| {
+        let mut now = Instant::now();
+        for _ in 0..20 {
+            commit(engine, now);
+        }
+        let backup = std::fs::read(file).unwrap();
+        // The WAL is restarted, so that it does not continue the backup.
+        for _ in 0..20 {
+            commit(engine, now);
+        }
+        let long = reader(file);
+        for _ in 0..20 {
+            now += SECOND;
+            commit(engine, now);
+        }
+        drop(long);
+        let key = Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() };
+        let seen = Note::Seen(Seen { key, id: [7; 16], at: NOON });
+        in_transaction(engine, |engine| engine.note(&seen, NOON)).unwrap();
+        let alone = format!("file:{}?immutable=1", file.display());
+        eventually("the pages are copied", || {
+            now += SECOND;
+            engine.maintain(now).unwrap();
+            let alone = Connection::open(&alone).unwrap();
+            let found =
+                alone.query_row("SELECT at FROM login_seen", [], |row| row.get::<_, i64>(0));
+            found.is_ok()
+        });
+        std::fs::write(file, backup).unwrap();
+        let mut fault = None;
+        eventually("it is noticed", || {
+            fault = engine.begin().err();
+            if fault.is_none() {
+                engine.rollback();
+            }
+            fault.is_some()
+        });
+        assert_eq!(
+            fault.unwrap().to_string(),
+            "the database file was written over, and not by SQLite"
+        );
+    })
+    .unwrap();
+}
+
 /// The service's own readers are short. A WAL that grows for seconds takes long to copy, and
 /// postbacks wait for that.
 #[test]
