@@ -149,7 +149,7 @@ impl Place {
 }
 
 /// The additional time for a busy machine.
-const SLACK: Duration = Duration::from_secs(14);
+const SLACK: Duration = Duration::from_secs(4);
 
 const REFUSES: &str =
     "; requests that need the database get 503 until there is one that the service can use";
