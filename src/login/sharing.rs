@@ -37,7 +37,7 @@ pub const BLOCKS_MAX: u32 = 4_096;
 pub const AT_ONCE_SECONDS: i64 = 300;
 /// A network in constant use is written this often in the period that is counted.
 const WRITTEN_TIMES: i64 = 4;
-/// A block that is not in the database after this time was lifted.
+/// A block that was not seen in the database within this time was lifted.
 const WRITTEN_WITHIN_SECONDS: i64 = 5;
 /// The most networks of a member in memory where their number has no limit, but that of their
 /// countries has.
@@ -47,7 +47,7 @@ const NETWORKS_FOR_COUNTRIES: u32 = 60;
 pub struct Sharing {
     config: SharingConfig,
     shards: [Mutex<Recent<Key, Seen>>; SHARDS],
-    blocks: RwLock<HashMap<Key, SharingBlock>>,
+    blocks: RwLock<HashMap<Key, HeldBlock>>,
     /// The number of blocks, so that nobody takes the lock while there are none.
     blocked: AtomicUsize,
     uncounted: Uncounted,
@@ -57,6 +57,13 @@ impl fmt::Debug for Sharing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sharing")
     }
+}
+
+/// A block that applies.
+struct HeldBlock {
+    block: SharingBlock,
+    /// Whether it was seen in the database: once its row is missing, it was lifted.
+    is_stored: bool,
 }
 
 /// What memory has of a member.
@@ -173,7 +180,7 @@ impl Sharing {
             return false;
         }
         // A clock that was set back does not make a block longer.
-        let holds = |block: &SharingBlock| {
+        let holds = |HeldBlock { block, .. }: &HeldBlock| {
             block.until > now && block.until - now <= self.config.block_seconds
         };
         self.blocks.read().get(&member).is_some_and(holds)
@@ -298,7 +305,7 @@ impl Sharing {
     fn begin(&self, block: SharingBlock) {
         let mut blocks = self.blocks.write();
         if self.blocks() && blocks.len() < BLOCKS_MAX as usize {
-            blocks.insert(block.key, block);
+            blocks.insert(block.key, HeldBlock { block, is_stored: false });
         }
         self.blocked.store(blocks.len(), Ordering::Relaxed);
     }
@@ -313,9 +320,10 @@ impl Sharing {
             stored.into_iter().map(|block| (block.key, block)).collect();
         let mut blocks = self.blocks.write();
         let mut lifted = Vec::new();
-        blocks.retain(|key, block| {
+        blocks.retain(|key, HeldBlock { block, is_stored }| {
             let is_over = block.until <= now;
-            let is_there = stored.contains_key(key) || now - block.since < WRITTEN_WITHIN_SECONDS;
+            let may_be_written = !*is_stored && now - block.since < WRITTEN_WITHIN_SECONDS;
+            let is_there = stored.contains_key(key) || may_be_written;
             if !is_over && !is_there {
                 lifted.push(*key);
             }
@@ -324,7 +332,7 @@ impl Sharing {
         for (key, block) in stored {
             let is_exempt = self.config.exempt_members.contains(&key);
             if block.until > now && !is_exempt && blocks.len() < BLOCKS_MAX as usize {
-                blocks.insert(key, block);
+                blocks.insert(key, HeldBlock { block, is_stored: true });
             }
         }
         self.blocked.store(blocks.len(), Ordering::Relaxed);

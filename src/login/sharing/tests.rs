@@ -260,6 +260,22 @@ fn blocks_of_other_receivers_begin_and_lifted_ones_end() {
     assert_eq!(scene.sharing.blocked(), 0);
 }
 
+/// Regression: a block that was lifted within five seconds of its beginning went on until then.
+#[test]
+fn a_block_has_seconds_to_be_written_and_is_lifted_at_once_when_it_was() {
+    let mut scene = Scene::new(|_| {});
+    assert!(!(0..13).all(|number| scene.enters(&format!("198.51.{number}.7"), NOON)));
+    let block = scene.block.unwrap();
+    assert!(scene.sharing.take_up(Vec::new(), NOON + 4).is_empty(), "it may still be written");
+    assert!(scene.sharing.take_up(vec![block], NOON + 4).is_empty());
+    assert_eq!(scene.sharing.take_up(Vec::new(), NOON + 4), [bob()], "it was written");
+    assert_eq!(scene.sharing.blocked(), 0);
+
+    let mut scene = Scene::new(|_| {});
+    assert!(!(0..13).all(|number| scene.enters(&format!("198.51.{number}.7"), NOON)));
+    assert_eq!(scene.sharing.take_up(Vec::new(), NOON + 5), [bob()], "it was never written");
+}
+
 #[test]
 fn a_clock_that_is_set_back_does_not_make_a_block_longer() {
     let scene = Scene::new(|_| {});
