@@ -112,8 +112,8 @@ impl Counting {
             collector,
             generation: 0,
             reader: None,
-            measured: Periodic::new(MEASURE_EVERY),
-            counted: Periodic::new(COUNT_EVERY),
+            measured: Periodic::new(MEASURE_EVERY, Instant::now()),
+            counted: Periodic::new(COUNT_EVERY, Instant::now()),
             faults: Interval::new(LOG_EVERY_SECONDS),
         }
     }
@@ -166,8 +166,8 @@ impl Counting {
         if self.generation != reader.generation() {
             self.generation = reader.generation();
             self.collector = new_collector(&self.file);
-            self.measured.is_due_now();
-            self.counted.is_due_now();
+            self.measured = Periodic::new(MEASURE_EVERY, Instant::now());
+            self.counted = Periodic::new(COUNT_EVERY, Instant::now());
         }
         true
     }
@@ -179,16 +179,16 @@ impl Counting {
         let reading = clock.read();
         let mut more = collector.follow(&**reader, reading)?;
         more |= collector.read_back(&**reader, reading.wall)?;
-        if self.measured.begins() {
+        if self.measured.begins(Instant::now()) {
             collector.measure(&**reader, places, reading.steady)?;
-            self.measured.ends();
+            self.measured.ends(Instant::now());
         }
-        if self.counted.begins() {
+        if self.counted.begins(Instant::now()) {
             let goes_on = collector.count_members(&**reader, reading.wall)?;
             if goes_on {
-                self.counted.pauses();
+                self.counted.pauses(Instant::now());
             } else {
-                self.counted.ends();
+                self.counted.ends(Instant::now());
             }
             more |= goes_on;
         }
@@ -219,30 +219,47 @@ struct Periodic {
 }
 
 impl Periodic {
-    fn new(at_least: Duration) -> Self {
-        let now = Instant::now();
+    /// It is due at once.
+    fn new(at_least: Duration, now: Instant) -> Self {
         Self { at_least, due: now, began: now, took: Duration::ZERO }
     }
 
-    fn is_due_now(&mut self) {
-        *self = Self::new(self.at_least);
-    }
-
     /// Whether it is due. Then it begins now, or goes on.
-    fn begins(&mut self) -> bool {
-        self.began = Instant::now();
-        self.began >= self.due
+    fn begins(&mut self, now: Instant) -> bool {
+        self.began = now;
+        now >= self.due
     }
 
     /// A part has ended, and the next one is due at once.
-    fn pauses(&mut self) {
-        self.took += self.began.elapsed();
+    fn pauses(&mut self, now: Instant) {
+        self.took += now - self.began;
     }
 
     /// The last part has ended.
-    fn ends(&mut self) {
-        self.pauses();
-        self.due = Instant::now() + (self.took * SHARE).max(self.at_least);
+    fn ends(&mut self, now: Instant) {
+        self.pauses(now);
+        self.due = now + (self.took * SHARE).max(self.at_least);
         self.took = Duration::ZERO;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_counted_again_each_fifteen_seconds_or_in_a_hundredth_of_the_time() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut counted = Periodic::new(COUNT_EVERY, start);
+        assert!(counted.begins(at(0)), "at the start");
+        counted.ends(at(50));
+        assert!(!counted.begins(at(15_049)));
+        assert!(counted.begins(at(15_050)), "fifteen seconds after the end of the last count");
+        counted.pauses(at(15_150));
+        assert!(counted.begins(at(20_000)), "the next part is due at once");
+        counted.ends(at(20_200));
+        assert!(!counted.begins(at(50_199)), "both parts took 300 ms, a hundredth of 30 s");
+        assert!(counted.begins(at(50_200)));
     }
 }
