@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use nats_userman::operator::Role;
 
-use crate::engines::console::tail::Tail;
+use crate::engines::console::tail::{Tail, add};
 use crate::support::{App, OPS, Request};
 
 #[test]
@@ -21,7 +21,11 @@ fn nobody_follows_without_a_login_and_only_so_many_at_once() {
     let ninth = anna.get("/postbacks/tail");
     assert_eq!((ninth.status, ninth.header("retry-after")), (503, Some("30")));
     drop(tails);
+    let mut member = 0;
     crate::support::eventually("a place is free", || {
+        // A tail notices that its reader is gone when it sends a record.
+        member += 1;
+        add(&app, member, &format!("m{member}"));
         let mut stream = TcpStream::connect(app.ops.unwrap()).unwrap();
         let request = Request::get("/postbacks/tail").cookie(&anna.cookie);
         stream.write_all(&Vec::from(request)).unwrap();

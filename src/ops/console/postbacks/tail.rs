@@ -78,8 +78,7 @@ pub async fn tail(
         times,
         reached: Reached { last, ..Reached::default() },
         sent: 0,
-        quiet: 0,
-        is_new: true,
+        quiet: Quiet::default(),
         _streaming: streaming,
         _place: place,
     };
@@ -108,13 +107,37 @@ struct Tail {
     reached: Reached,
     /// Bytes.
     sent: usize,
-    /// Looks since something was sent.
-    quiet: u32,
-    /// Whether nothing was sent yet.
-    is_new: bool,
+    quiet: Quiet,
     /// Keeps the connection from being closed as idle.
     _streaming: Option<Streaming>,
     _place: TailPlace,
+}
+
+/// The looks since something was sent.
+struct Quiet {
+    looks: u32,
+    /// Whether nothing was sent yet.
+    is_new: bool,
+}
+
+impl Default for Quiet {
+    fn default() -> Self {
+        Self { looks: 0, is_new: true }
+    }
+}
+
+impl Quiet {
+    /// Counts a look. Returns whether a line without a record has to be sent: at the beginning, and
+    /// after some looks without a record.
+    fn needs_line(&mut self, has_records: bool) -> bool {
+        let is_first = std::mem::replace(&mut self.is_new, false);
+        self.looks += 1;
+        let needs_line = is_first || (!has_records && self.looks >= QUIET_LOOKS_MAX);
+        if needs_line || has_records {
+            self.looks = 0;
+        }
+        needs_line
+    }
 }
 
 /// What is sent, and the tail if it goes on.
@@ -124,10 +147,9 @@ impl Tail {
     /// Waits until there is something to send.
     async fn next(mut self) -> Option<Sent> {
         loop {
-            if !self.is_new {
+            if !self.quiet.is_new {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            let is_first = std::mem::replace(&mut self.is_new, false);
             let mut text = match self.look().await {
                 Ok(Some(text)) => text,
                 Ok(None) => return Some(ended("The session has ended: log in again.")),
@@ -136,14 +158,12 @@ impl Tail {
                     return Some(ended("The database cannot be read now: follow again later."));
                 }
             };
-            self.quiet += 1;
-            if is_first || (text.is_empty() && self.quiet >= QUIET_LOOKS_MAX) {
+            if self.quiet.needs_line(!text.is_empty()) {
                 text.insert_str(0, ": following\n\n");
             }
             if text.is_empty() {
                 continue;
             }
-            self.quiet = 0;
             self.sent += text.len();
             // Without an event `end`, the browser connects again.
             let goes_on = self.sent < BYTES_MAX;
@@ -275,6 +295,18 @@ mod tests {
         assert_eq!((reached.after(131), reached.sent.len()), (122, 0));
         reached.end_look(131 + 10 * LOOKED_MAX, true);
         assert_eq!(reached.after(131 + 10 * LOOKED_MAX), 131 + 9 * LOOKED_MAX, "a bound");
+    }
+
+    #[test]
+    fn a_line_is_sent_at_the_beginning_and_after_five_looks_without_a_record() {
+        let mut quiet = Quiet::default();
+        let mut looks = |has_records: &[bool]| {
+            has_records.iter().map(|has| quiet.needs_line(*has)).collect::<Vec<_>>()
+        };
+        assert_eq!(looks(&[false]), [true], "a browser shows that it follows");
+        assert_eq!(looks(&[false; 5]), [false, false, false, false, true]);
+        assert_eq!(looks(&[false, false, false, false, true]), [false; 5], "a record is a line");
+        assert_eq!(looks(&[false; 5]), [false, false, false, false, true]);
     }
 
     #[test]
