@@ -91,44 +91,47 @@ fn a_block_of_a_wider_network_is_lifted_by_any_address_or_network_of_it() {
             .body
             .starts_with("OK|")
     );
-    let wide = "network=2001:db8:1:200::/56 name=\"bob\" kind=pair";
-    // All five blocks have to be stored first: a block that is written after `--all` would stay.
-    let are_listed = || {
-        let list = run_on(&data, &["block", "list"]).printed();
-        list.contains(wide)
-            && (0..4).all(|number| {
-                list.contains(&format!("network=2001:db8:1:20{number}::/64 name=\"bob\" kind=pair"))
-            })
+    // Each lift has a network of its own, so that the blocks of all of them are written at once.
+    let wide = |lift: u32| format!("network=2001:db{lift}:1:200::/56 name=\"bob\" kind=pair");
+    let narrow = |lift: u32, number: u32| {
+        format!("network=2001:db{lift}:1:20{number}::/64 name=\"bob\" kind=pair")
     };
-    for (round, lift) in
-        ["2001:db8:1:2ff::9", "2001:db8:1:2fe::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"]
-            .iter()
-            .enumerate()
-    {
+    // A different network, because a wider block does not apply where bob has logged in.
+    let elsewhere = |lift: u32| format!("2001:db{lift}:1:2ff::9");
+    let lifts = [(1, "1:2ff::9"), (2, "1:2fe::/64"), (3, "1:200::/56"), (4, "1::/48")];
+    for (lift, what) in lifts {
         for number in 0..4 {
-            assert_eq!(
-                status(&program, &format!("a{round}"), &format!("2001:db8:1:20{number}::1")),
-                401,
-                "{lift}"
-            );
+            let from = format!("2001:db{lift}:1:20{number}::1");
+            assert_eq!(status(&program, &format!("a{lift}"), &from), 401, "{what}");
         }
-        // The log is asked first, because each question to the program is a start of it.
-        let blocked = || program.stderr().matches("login blocked: ").count();
-        eventually("the log has the five blocks", || blocked() >= 5 * (round + 1));
-        eventually("the /56 and the four within it are listed", are_listed);
-        // A different network in each round, because a wider block does not apply where bob has
-        // logged in.
-        let elsewhere = format!("2001:db8:1:2f{round}::9");
-        assert_eq!(status(&program, "secret", &elsewhere), 403);
-        let lifted = run_on(&data, &["block", "lift", "--network", lift]).printed();
-        assert!(lifted.contains(&format!("lifted: {wide} until=")), "{lift}: {lifted}");
-        run_on(&data, &["block", "lift", "--all"]).printed();
-        eventually("the service has taken it up", || status(&program, "secret", &elsewhere) == 200);
-        let is_told = || {
-            program.stderr().matches(&format!("login block lifted: {wide}")).count() == round + 1
-        };
-        eventually("the log says so", is_told);
-        let lifted = || program.stderr().matches("login block lifted: ").count();
-        eventually("and the four within it", || lifted() >= 5 * (round + 1));
     }
+    // All blocks have to be stored first: a block that is written after `--all` would stay. The log
+    // is asked first, because each question to the program is a start of it.
+    let blocked = || program.stderr().matches("login blocked: ").count();
+    eventually("the log has the five blocks of each network", || blocked() >= 5 * lifts.len());
+    eventually("each /56 and the four within it are listed", || {
+        let list = run_on(&data, &["block", "list"]).printed();
+        lifts.iter().all(|&(lift, _)| {
+            list.contains(&wide(lift)) && (0..4).all(|number| list.contains(&narrow(lift, number)))
+        })
+    });
+    for (lift, what) in lifts {
+        assert_eq!(status(&program, "secret", &elsewhere(lift)), 403);
+        let network = format!("2001:db{lift}:{what}");
+        let lifted = run_on(&data, &["block", "lift", "--network", &network]).printed();
+        assert!(lifted.contains(&format!("lifted: {} until=", wide(lift))), "{what}: {lifted}");
+        assert_eq!(lifted.matches("/56 ").count(), 1, "the other ones hold: {lifted}");
+    }
+    run_on(&data, &["block", "lift", "--all"]).printed();
+    for (lift, what) in lifts {
+        eventually("the service has taken it up", || {
+            status(&program, "secret", &elsewhere(lift)) == 200
+        });
+        let is_told = || {
+            program.stderr().matches(&format!("login block lifted: {}", wide(lift))).count() == 1
+        };
+        eventually(&format!("the log says so of {what}"), is_told);
+    }
+    let lifted = || program.stderr().matches("login block lifted: ").count();
+    eventually("and the four within each", || lifted() >= 5 * lifts.len());
 }

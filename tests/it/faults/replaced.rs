@@ -28,6 +28,8 @@ const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "userman.db-shm"];
 struct Place {
     dir: TempDir,
     service: Program,
+    /// Bytes of the log that a story is done with.
+    read: usize,
 }
 
 impl Place {
@@ -47,7 +49,7 @@ impl Place {
         let mut later = Program::serve(&data, &[]);
         assert_eq!(later.post(&add(3)).unwrap().body, added(3));
         assert!(later.terminate().success());
-        let place = Self { service: Program::serve(&data, &[]), dir };
+        let place = Self { service: Program::serve(&data, &[]), dir, read: 0 };
         assert_eq!(place.enters(1), 200);
         assert_eq!(place.post(2).body, added(2));
         place
@@ -111,8 +113,14 @@ impl Place {
 
     /// Waits for this line in the log, which must be there once.
     fn says(&self, line: &str) {
-        eventually(line, || self.service.stderr().contains(line));
-        assert_eq!(self.service.stderr().matches(line).count(), 1, "{}", self.service.stderr());
+        let log = || self.service.stderr().split_off(self.read);
+        eventually(line, || log().contains(line));
+        assert_eq!(log().matches(line).count(), 1, "{}", log());
+    }
+
+    /// From now on, [`Place::says`] reads the rest of the log alone.
+    fn begin_again(&mut self) {
+        self.read = self.service.stderr().len();
     }
 
     /// The service continues with these members, and all readers see them.
@@ -393,7 +401,6 @@ fn a_symbolic_link_that_leads_elsewhere_is_followed() {
 /// A file that a start would refuse, or would not just open, is reported and not changed.
 #[test]
 fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
-    type Make = fn(&Path);
     let older: Make = |to| assert!(fs::copy(kept("0.2.0").database(), to).unwrap() > 0);
     let newer: Make = |to| {
         rusqlite::Connection::open(to).unwrap().pragma_update(None, "user_version", 99).unwrap()
@@ -412,7 +419,7 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
     let no_database: Make = |to| fs::write(to, "# no database\n".repeat(1_000)).unwrap();
     let cut_off: Make =
         |to| fs::File::options().write(true).open(to).unwrap().set_len(8192).unwrap();
-    for (make, line) in [
+    let cases = [
         (older, "of an earlier release (version 3): restart the service, which upgrades it"),
         (newer, "it has version 99, and this release supports versions up to "),
         (foreign, "it is a database of another program"),
@@ -424,8 +431,23 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
         (empty, "is empty: restore a backup, or remove the file to begin anew"),
         (no_database, "is damaged or no SQLite database; nothing was changed, restore a backup"),
         (cut_off, "is damaged or no SQLite database; nothing was changed, restore a backup"),
-    ] {
-        let place = Place::new();
+    ];
+    // Half a second passes between two checks of the files, so that services of their own run at
+    // once.
+    std::thread::scope(|scope| {
+        for some in cases.chunks(2) {
+            scope.spawn(|| left_alone(some));
+        }
+    });
+}
+
+/// How a story makes a file of a backup.
+type Make = fn(&Path);
+
+/// Puts each of these files in the place of the database, and then the database again.
+fn left_alone(cases: &[(Make, &str)]) {
+    let mut place = Place::new();
+    for (make, line) in cases {
         let new = place.dir.path().join("new.db");
         fs::copy(place.backup(), &new).unwrap();
         make(&new);
@@ -440,8 +462,9 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
             fs::rename(away.join(file), place.data().join(file)).unwrap();
         }
         place.goes_on_with(&[1, 2, 3]);
-        place.ends(&[1, 2, 3]);
+        place.begin_again();
     }
+    place.ends(&[1, 2, 3]);
 }
 
 /// Also if there is no request, and if the service is stopped meanwhile.

@@ -158,7 +158,7 @@ fn a_watchdog_of_another_process_is_not_fed() {
 #[test]
 fn a_writer_that_waits_for_a_lock_is_alive() {
     let (manager, dir) = (Manager::new(), temp_dir());
-    let mut program = watched(&manager, program(), 2_000_000, dir.path());
+    let mut program = watched(&manager, program(), 1_000_000, dir.path());
     let holder = Connection::open(dir.path().join("userman.db")).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(program.post(&add(1)).unwrap().status, 503);
