@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use nats_userman::action::Rules;
 use nats_userman::apply::Postback;
 use nats_userman::clock::{Clock, ExpiryRule, Zone};
@@ -42,11 +43,17 @@ fn while_another_process_holds_the_lock_postbacks_get_503_and_afterwards_work_go
     let mut program = Program::serve(&data, &[]);
     assert_eq!(program.post(&add(1)).unwrap().body, added(1));
     let holder = lock(&database);
-    for member in 2..5 {
+    let is_refused = |member| {
         let began = Instant::now();
         assert_unavailable(&program.post(&add(member)).unwrap(), NOTHING_CHANGED);
         assert!(began.elapsed() < ANSWERED_WITHIN, "{:?}", began.elapsed());
-    }
+    };
+    is_refused(2);
+    std::thread::scope(|scope| {
+        for member in 3..5 {
+            scope.spawn(move || is_refused(member));
+        }
+    });
     assert_eq!(health(program.address), (503, "unavailable".into()));
     assert_eq!(
         program.post("action=CHECK&siteid=1&username=name-1").unwrap().body,
@@ -140,11 +147,8 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
             .map(|member| Box::pin(own.writer().submit(own.postback(member))) as Waiting<'_>)
             .collect();
         let (refused, waiting) = at_once(all).await;
-        let mut answers = Vec::new();
-        for one in waiting {
-            answers.push(one.await);
-        }
-        (refused, answers)
+        // All wait at once, so that each is withdrawn when its own time is over.
+        (refused, join_all(waiting).await)
     });
     assert!(refused.len() >= more, "{} refused", refused.len());
     assert!(refused.iter().chain(&withdrawn).all(|answer| *answer == Answer::Unavailable));

@@ -156,6 +156,17 @@ impl Place {
     }
 }
 
+/// Runs a story once for each of these cases, all at once, each with a service of its own: half a
+/// second passes between two checks of the files.
+fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, story: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        let story = &story;
+        for case in cases {
+            scope.spawn(move || story(case));
+        }
+    });
+}
+
 /// The additional time for a busy machine.
 const SLACK: Duration = Duration::from_secs(4);
 
@@ -307,7 +318,7 @@ fn checkpoints_of_other_programs_and_a_touch_are_no_reason_to_refuse() {
 /// A commit into a deleted WAL would be lost at the end of the process.
 #[test]
 fn a_wal_that_is_removed_under_the_service_loses_nothing_that_was_acknowledged() {
-    for gone in [&FILES[1..2], &FILES[2..], &FILES[1..]] {
+    at_once([&FILES[1..2], &FILES[2..], &FILES[1..]], |gone| {
         let place = Place::new();
         gone.iter().for_each(|file| fs::remove_file(place.data().join(file)).unwrap());
         let file = gone[0].strip_prefix("userman.db").unwrap();
@@ -316,14 +327,14 @@ fn a_wal_that_is_removed_under_the_service_loses_nothing_that_was_acknowledged()
         ));
         place.goes_on_with(&[1, 2, 3]);
         place.ends(&[1, 2, 3]);
-    }
+    });
 }
 
 /// `: > userman.db-wal` to free a full disk, or an older WAL that is copied over it. SQLite would
 /// continue to write after a gap.
 #[test]
 fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknowledged() {
-    for is_truncated in [true, false] {
+    at_once([true, false], |is_truncated| {
         let place = Place::new();
         let wal = place.data().join(FILES[1]);
         let older = if is_truncated { Vec::new() } else { fs::read(&wal).unwrap() };
@@ -337,13 +348,13 @@ fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknow
         let left: &[usize] = if is_truncated { &[1, 3] } else { &[1, 2, 3] };
         place.goes_on_with(left);
         place.ends(left);
-    }
+    });
 }
 
 /// Also directly after a check of a checkpoint, and if one check finds both changes.
 #[test]
 fn a_backup_copied_over_just_after_a_checkpoint_is_noticed_before_more_is_acknowledged() {
-    for is_looked_at in [true, false] {
+    at_once([true, false], |is_looked_at| {
         let place = Place::new();
         let conn = rusqlite::Connection::open(place.database()).unwrap();
         assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
@@ -353,7 +364,7 @@ fn a_backup_copied_over_just_after_a_checkpoint_is_noticed_before_more_is_acknow
         fs::write(place.database(), fs::read(place.backup()).unwrap()).unwrap();
         assert_unavailable(&place.post(100), NOTHING_CHANGED);
         place.says("the database file was written over, and not by SQLite; requests that need");
-    }
+    });
 }
 
 #[test]
@@ -432,13 +443,7 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
         (no_database, "is damaged or no SQLite database; nothing was changed, restore a backup"),
         (cut_off, "is damaged or no SQLite database; nothing was changed, restore a backup"),
     ];
-    // Half a second passes between two checks of the files, so that services of their own run at
-    // once.
-    std::thread::scope(|scope| {
-        for some in cases.chunks(2) {
-            scope.spawn(|| left_alone(some));
-        }
-    });
+    at_once(cases.chunks(2), left_alone);
 }
 
 /// How a story makes a file of a backup.

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::engines::in_step::watch::{Watching, add, post};
+use crate::support::faults::members;
 use crate::support::{Mounted, Program, temp_dir};
 
 #[test]
@@ -15,15 +16,19 @@ fn an_expiry_that_is_reached_takes_the_member_out_also_without_a_service() {
     let mut service = Program::serve(dir.path(), &[]);
     post(&service, &add(1, "bob"));
     post(&service, &add(2, "ann"));
-    // Far enough ahead that the service stops before it.
-    let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let soon = soon.as_secs() + 4;
-    post(&service, &format!("action=EXPIRE&siteid=1&memberid=2&expire={soon}"));
+    post(&service, "action=EXPIRE&siteid=1&memberid=2&expire=2099-01-01");
     assert!(service.terminate().success());
+    // Only now, so that it is reached without a service.
+    let conn = rusqlite::Connection::open(dir.path().join("userman.db")).unwrap();
+    let soon = "UPDATE member_auth SET expire_at = unixepoch() + 2 WHERE memberid = 2";
+    assert_eq!(conn.execute(soon, []).unwrap(), 1);
+    drop(conn);
     let file = dir.path().join("members.csv");
     let watching = Watching::start(dir.path(), "csv", &file, &[]);
     watching.wait(",bob,", true);
     watching.wait(",ann,", false);
+    // The row is still there: no service has moved it.
+    assert_eq!(members(&dir.path().join("userman.db")), [1, 2]);
 }
 
 #[test]
