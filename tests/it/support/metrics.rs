@@ -10,8 +10,8 @@ pub fn metrics(ops: SocketAddr) -> String {
     response.body
 }
 
-/// What a service on this engine says after one ADD, with a member of before its start. `None`, with
-/// a loud line, where the engine's server is not installed.
+/// What a service on this engine says after one ADD, with a member of before its start. `None`,
+/// with a loud line, where the engine's server is not installed.
 pub fn after_one_add(engine: EngineKind) -> Option<String> {
     let app = App::start_on_engine(engine, &[])?;
     app.post("action=ADD&siteid=5&memberid=71&username=bob&password=secret");
