@@ -190,10 +190,14 @@ mod tests {
         folded(text) == text
     }
 
+    /// All characters but those of planes in which Unicode assigns nothing, or has private ones.
+    fn characters() -> impl Iterator<Item = char> {
+        (0..=0x3_ffff).chain(0xe_0000..=0xe_ffff).filter_map(char::from_u32)
+    }
+
     #[test]
     fn each_character_is_folded_in_one_go() {
-        // Unicode assigns nothing in the planes between, and private characters in those behind.
-        for c in (0..=0x3_ffff).chain(0xe_0000..=0xe_ffff).filter_map(char::from_u32) {
+        for c in characters() {
             let once = folded(&c.to_string());
             assert!(is_folded(&once), "{}", c.escape_unicode());
         }
@@ -279,7 +283,7 @@ mod tests {
     /// may have another version of Unicode, so that only characters in both are compared.
     #[test]
     fn the_lower_case_of_each_character_is_that_of_the_standard_library() {
-        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+        for c in characters() {
             let mut lower = String::new();
             push_lower(c, &mut lower);
             let known: String = c.to_lowercase().collect();
@@ -298,14 +302,14 @@ mod tests {
     fn the_rules_of_folding_change_with_their_version() {
         let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
         let mut digest = Sha256::new();
-        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+        for c in characters() {
             digest.update([u8::from(ignorable.contains(c)), u8::from(c.is_whitespace())]);
             digest.update(folded(&format!("x{c}x")).as_bytes());
             digest.update(nfc(&format!("{c}o\u{316}{c}\u{301}")).as_bytes());
         }
         let digest: String =
             digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((FOLDING_VERSION, digest.as_str()), (2 << 24, "53bc453c1f54ff0d"));
+        assert_eq!((FOLDING_VERSION, digest.as_str()), (2 << 24, "84f3f276e69a0a43"));
     }
 
     #[test]
