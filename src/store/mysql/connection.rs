@@ -14,8 +14,12 @@ use crate::store::{Cause, Fault};
 pub(super) const ROWS_MAX: usize = 256;
 
 /// The numbers of rows of a prepared statement over many rows: a batch of any size needs few of
-/// them, and the server parses each once.
-const SIZES: [usize; 9] = [ROWS_MAX, 128, 64, 32, 16, 8, 4, 2, 1];
+/// them, and the server parses each once. Between 16 and 64, where most batches of a busy service
+/// are, they are close: a query is filled up to the next one.
+const SIZES: [usize; 15] = [ROWS_MAX, 192, 128, 96, 64, 56, 48, 40, 32, 24, 16, 8, 4, 2, 1];
+
+/// The most rows of an INSERT. In a longer one, each row takes MariaDB more time.
+const INSERT_ROWS_MAX: usize = 32;
 
 /// A statement over a number of rows or keys of the same form.
 #[derive(Debug)]
@@ -190,7 +194,7 @@ impl Connection {
         Ok(changed)
     }
 
-    /// Inserts rows, in as few statements as their sizes and the longest packet allow.
+    /// Inserts rows, in statements that their sizes and the longest packet allow.
     pub(super) fn insert(
         &mut self,
         many: &'static Many,
@@ -198,7 +202,7 @@ impl Connection {
     ) -> Result<(), Fault> {
         let mut rows = rows.into_iter().peekable();
         while rows.len() > 0 {
-            let mut size = SIZES.into_iter().find(|&size| size <= rows.len()).unwrap_or(1);
+            let size = insert_size(rows.len());
             let mut some: Vec<Vec<Value>> = Vec::with_capacity(size);
             let mut bytes = 0;
             while some.len() < size
@@ -210,8 +214,7 @@ impl Connection {
             }
             // Long rows: what was taken is written in statements of the next smaller sizes.
             while !some.is_empty() {
-                size = SIZES.into_iter().find(|&size| size <= some.len()).unwrap_or(1);
-                let rest = some.split_off(size);
+                let rest = some.split_off(insert_size(some.len()));
                 self.run_many(many, some)?;
                 some = rest;
             }
@@ -254,6 +257,12 @@ impl Connection {
 /// The driver takes no empty list of positional parameters.
 fn positional(values: Vec<Value>) -> Params {
     if values.is_empty() { Params::Empty } else { Params::Positional(values) }
+}
+
+/// How many of these rows the next INSERT takes.
+fn insert_size(rows: usize) -> usize {
+    let most = rows.min(INSERT_ROWS_MAX);
+    SIZES.into_iter().find(|&size| size <= most).unwrap_or(1)
 }
 
 /// Repeats the last key up to the next number of rows of a prepared statement.

@@ -54,6 +54,17 @@ static SELECT_HOLDERS: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 
+/// Whether provisional members have left one of these sites. Mostly none has, and this costs less
+/// than to look for their names. 4611686018427387904 is [`MemberId::FIRST_PROVISIONAL`].
+static SELECT_ANY_PROVISIONAL: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "SELECT 1 FROM former_member FORCE INDEX (PRIMARY)
+         WHERE memberid >= 4611686018427387904 AND siteid IN (",
+        "?",
+        ") LIMIT 1",
+    )
+});
+
 /// The provisional members who had these names. 4611686018427387904 is
 /// [`MemberId::FIRST_PROVISIONAL`].
 static SELECT_PROVISIONAL: LazyLock<Many> = LazyLock::new(|| {
@@ -125,6 +136,9 @@ impl Mysql<'_> {
         let mut keys: Vec<_> = names.iter().map(|(site, name)| (folded_key(name), *site)).collect();
         keys.sort_unstable();
         keys.dedup();
+        if !self.has_provisional_formers(&keys)? {
+            keys.clear();
+        }
         let keys = keys.into_iter().map(name_values).collect();
         let mut formers: HashMap<(SiteId, Vec<u8>), (i64, MemberId)> = HashMap::new();
         for mut row in self.connection()?.rows_by(&SELECT_PROVISIONAL, keys)? {
@@ -144,6 +158,14 @@ impl Mysql<'_> {
             view.put_member(key, standing);
         }
         Ok(())
+    }
+
+    fn has_provisional_formers(&mut self, names: &[(Vec<u8>, SiteId)]) -> Result<bool, Fault> {
+        let mut sites: Vec<SiteId> = names.iter().map(|(_, site)| *site).collect();
+        sites.sort_unstable();
+        sites.dedup();
+        let sites = sites.into_iter().map(|site| vec![site.get().into()]).collect();
+        Ok(!self.connection()?.rows_by(&SELECT_ANY_PROVISIONAL, sites)?.is_empty())
     }
 
     /// The standings of these members at this moment. Members whose expiry is reached are moved, if
