@@ -1,6 +1,7 @@
-//! Postbacks beside backups: one each 5 ms, alone and while `nats-userman backup` copies the
-//! database, in turns. What the backup leaves behind is measured too: after its end a checkpoint
-//! restarts the WAL.
+//! Postbacks beside backups: one each 5 ms, alone, while `nats-userman backup` copies the database,
+//! and while it also removes the backup before, in turns. What the backup leaves behind is measured
+//! too: after its end a checkpoint restarts the WAL. The removal is measured apart, because on a
+//! file system that is mounted with `discard` it keeps the disk busy.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,37 +26,45 @@ const WAIT_MS_MAX: f64 = 50.0;
 impl Bench {
     pub(super) async fn backup(&mut self, name: &str) -> Result<(), Failure> {
         let mut million = self.million().await?;
-        let (mut alone, mut beside) = (Series::default(), Series::default());
+        let [mut alone, mut beside, mut removing] = [(); 3].map(|()| Series::default());
         let mut seconds = Vec::new();
         let dir = self.dir.join("backups");
         std::fs::create_dir_all(&dir)?;
         for _ in 0..ROUNDS {
             let adds = postbacks(&mut million);
             measure(&million, adds, &mut alone).await?;
-            let (binary, database, to) = (self.binary.clone(), million.database(), dir.clone());
-            let backup = spawn_blocking(move || back_up(&binary, &database, &to));
-            let adds = postbacks(&mut million);
-            measure(&million, adds, &mut beside).await?;
-            seconds.push(backup.await??);
+            for (keep, series) in [(2, &mut beside), (1, &mut removing)] {
+                let (binary, database, to) = (self.binary.clone(), million.database(), dir.clone());
+                let backup = spawn_blocking(move || back_up(&binary, &database, &to, keep));
+                let adds = postbacks(&mut million);
+                measure(&million, adds, series).await?;
+                seconds.push(backup.await??);
+            }
         }
         let bytes = million.database().metadata()?.len();
         self.put_back(million);
         self.report.row(name, "ADD, alone", POSTBACK_CONNECTIONS, &alone);
         self.report.row(name, "ADD, beside a backup", POSTBACK_CONNECTIONS, &beside);
+        let row = "ADD, beside a backup that removes another";
+        self.report.row(name, row, POSTBACK_CONNECTIONS, &removing);
         let late = |series: &Series| {
             let late = series.outcome().latencies.iter().filter(|us| is_late(**us)).count();
             format!("{late} of {}", series.outcome().latencies.len())
         };
         self.report.note(format!(
             "{name}: the database has {:.2} GiB, the median backup of it took {:.1} s; replies \
-             later than {WAIT_MS_MAX} ms: alone {}, beside a backup {}",
+             later than {WAIT_MS_MAX} ms: alone {}, beside a backup {}, beside one that removes \
+             another {}",
             bytes as f64 / f64::from(1 << 30),
             median(seconds),
             late(&alone),
-            late(&beside)
+            late(&beside),
+            late(&removing)
         ));
         self.report.bar("ADD alone: max, ms", alone.max_ms(), Bar::AtMost(WAIT_MS_MAX));
         self.report.bar("ADD beside a backup: max, ms", beside.max_ms(), Bar::AtMost(WAIT_MS_MAX));
+        let bar = "ADD beside a backup that removes another: max, ms";
+        self.report.bar(bar, removing.max_ms(), Bar::AtMost(WAIT_MS_MAX));
         Ok(())
     }
 }
@@ -69,13 +78,13 @@ fn postbacks(server: &mut Server) -> Load {
     Load { rate: Some(POSTBACK_RATE), time: TIME, ..add(server, POSTBACK_CONNECTIONS, due) }
 }
 
-/// The seconds of one backup.
-fn back_up(binary: &Path, database: &Path, to: &Path) -> Result<f64, Failure> {
+/// The seconds of one backup, after which this many are kept.
+fn back_up(binary: &Path, database: &Path, to: &Path, keep: u32) -> Result<f64, Failure> {
     let begun = Instant::now();
     let output = Command::new(binary)
         .arg("backup")
         .arg(to)
-        .args(["--keep", "1", "--data-dir"])
+        .args(["--keep", &keep.to_string(), "--data-dir"])
         .arg(database.parent().unwrap_or(database))
         .output()?;
     if !output.status.success() {
