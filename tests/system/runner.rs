@@ -26,11 +26,6 @@ pub fn meant(stories: &[Story], arguments: &[String]) -> Vec<Story> {
     stories.iter().filter(is_meant).copied().collect()
 }
 
-/// Whether this machine has everything that one of the stories needs.
-pub fn can_run_one(stories: &[Story]) -> bool {
-    stories.iter().any(|story| missing(story).is_none())
-}
-
 /// Runs the stories. Returns whether all passed.
 pub fn run(stories: &[Story]) -> bool {
     let mut failed = Vec::new();
@@ -58,7 +53,7 @@ pub fn run(stories: &[Story]) -> bool {
 }
 
 /// The first requirement of a story that the machine does not meet.
-fn missing(story: &Story) -> Option<String> {
+pub fn missing(story: &Story) -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("this is not root".into());
     }
