@@ -58,8 +58,8 @@ const ALWAYS: [&str; 2] = [
 ];
 const FOR_WRITING: [&str; 4] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-    // The statements of a batch name their index. Without this, the server looks up each key twice:
-    // first to estimate how many rows it has.
+    // Each key of a batch finds few rows. Without this, the server looks up each key twice: first
+    // to estimate how many rows it finds.
     "SET SESSION eq_range_index_dive_limit = 1",
     // For those that make or fold the tables: longer than a COMMIT of another receiver takes when a
     // node dies.
