@@ -26,13 +26,14 @@ const WAIT_MS_MAX: f64 = 50.0;
 impl Bench {
     pub(super) async fn backup(&mut self, name: &str) -> Result<(), Failure> {
         let mut million = self.million().await?;
-        let [mut alone, mut beside, mut removing] = [(); 3].map(|()| Series::default());
+        let (mut alone, mut beside, mut removing): (Series, Series, Series) = Default::default();
         let mut seconds = Vec::new();
         let dir = self.dir.join("backups");
         std::fs::create_dir_all(&dir)?;
         for _ in 0..ROUNDS {
             let adds = postbacks(&mut million);
             measure(&million, adds, &mut alone).await?;
+            // There is one backup at most, so that the first of these removes none.
             for (keep, series) in [(2, &mut beside), (1, &mut removing)] {
                 let (binary, database, to) = (self.binary.clone(), million.database(), dir.clone());
                 let backup = spawn_blocking(move || back_up(&binary, &database, &to, keep));

@@ -194,7 +194,8 @@ impl Connection {
         Ok(changed)
     }
 
-    /// Inserts rows, in statements that their sizes and the longest packet allow.
+    /// Inserts rows, in as few statements as [`INSERT_ROWS_MAX`], the numbers of rows of prepared
+    /// statements and the longest packet allow.
     pub(super) fn insert(
         &mut self,
         many: &'static Many,
