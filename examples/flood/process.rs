@@ -13,7 +13,8 @@ use crate::Failure;
 use crate::manager::Manager;
 use crate::request::TOKEN;
 
-const START_TIME_MAX: Duration = Duration::from_secs(30);
+/// The upgrade of a large database comes before.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
 const STOP_TIME_MAX: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Linux counts processor time in hundredths of a second, on every machine this runs on.
@@ -65,7 +66,12 @@ impl Server {
 
     /// Its database.
     pub fn database(&self) -> PathBuf {
-        DataDir::new(data(&self.dir)).database()
+        Self::database_in(&self.dir)
+    }
+
+    /// The database of a server that is started in this directory.
+    pub fn database_in(dir: &Path) -> PathBuf {
+        DataDir::new(data(dir)).database()
     }
 
     /// Copies the keys of its data directory to that of another receiver, which has not started.
@@ -227,7 +233,8 @@ pub fn machine_cpu_seconds() -> f64 {
     busy.filter_map(|(_, ticks)| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_A_SECOND
 }
 
-fn data(dir: &Path) -> PathBuf {
+/// The data directory of a server that is started in this directory.
+pub fn data(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 

@@ -11,6 +11,7 @@ mod guesses;
 mod journal;
 mod on_server;
 mod restart;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -81,6 +82,9 @@ pub enum Scenario {
     Console,
     /// ADD each 5 ms at a million members, alone and beside backups
     Backup,
+    /// The first start on a database of release 0.3.0 with a million members and three million
+    /// records: takes eight gigabytes of disk
+    Upgrade,
     /// Resident memory with a million members
     Memory,
     /// A page of Apache for a cookie, which the FastCGI authorizer checks, beside mod_authn_dbd on
@@ -123,6 +127,7 @@ impl Scenario {
             | Self::Journal
             | Self::Console
             | Self::Backup
+            | Self::Upgrade
             | Self::Apache => false,
         }
     }
@@ -212,6 +217,7 @@ impl Bench {
                     Scenario::Journal => self.journal(&name).await?,
                     Scenario::Console => self.console(&name).await?,
                     Scenario::Backup => self.backup(&name).await?,
+                    Scenario::Upgrade => self.upgrade(&name)?,
                     Scenario::Memory => self.memory(&name).await?,
                     Scenario::Apache => self.apache(&name).await?,
                     Scenario::OnServer => self.on_server(&name).await?,

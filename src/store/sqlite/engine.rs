@@ -5,6 +5,7 @@ use std::time::Instant;
 use rusqlite::{Connection, Statement};
 
 use super::checkpoint::Checkpoints;
+use super::connection::CACHE_OF_MANY;
 use super::journal::Journal;
 use super::own_file::OwnFile;
 use super::rows::{
@@ -37,10 +38,6 @@ const SELECT_HOLDER: &str =
 
 /// How often a command tries to empty the WAL. A try waits for two seconds.
 const CLEAR_TRIES: u32 = 3;
-
-/// The page cache of a command with many writes, in SQLite's negative form of KiB. The usual one
-/// holds a part of the names alone, and a million of them would be read again and again.
-const CACHE_OF_MANY: i64 = -24_576;
 
 /// Bytes that a health probe stores. It writes 9 pages, as many as a single postback.
 const PROBE_BYTES: i64 = 8 * 4096;

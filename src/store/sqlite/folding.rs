@@ -12,6 +12,9 @@ use crate::unicode::{FOLDING_VERSION, folded};
 pub(super) const GIVE_FOLDED: &str =
     "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
 
+/// The members whose names one statement folds.
+const RANGE: i64 = 10_000;
+
 /// Whether the names are folded by the rules of this release.
 pub(super) fn is_current(conn: &Connection) -> Result<bool, Fault> {
     let version =
@@ -56,9 +59,7 @@ fn fold_members(conn: &Connection, more: &[&str]) -> Result<usize, Fault> {
         conn.execute_batch(&format!("DROP INDEX {name}"))?;
     }
     give_sql_folded(conn)?;
-    // A name without a visible character has no folded form.
-    let members =
-        conn.execute("UPDATE member_auth SET username_folded = nullif(folded(username), '')", [])?;
+    let members = fold_in_ranges(conn, RANGE)?;
     for sql in indexes.iter().map(|(_, sql)| sql.as_str()).chain(more.iter().copied()) {
         match conn.execute_batch(sql).map_err(Fault::from) {
             // Usually no two members have one form, and then no search for them is needed.
@@ -74,6 +75,33 @@ fn fold_members(conn: &Connection, more: &[&str]) -> Result<usize, Fault> {
              WHERE username_folded IS NOT NULL",
         [],
     )?;
+    Ok(members)
+}
+
+/// Folds the names of all members, so many members at a time. Returns the number of members.
+///
+/// One statement for all would take the members in the order of an index, by their names. It would
+/// read and write each page of the table many times, and keep all of them in memory until its end.
+fn fold_in_ranges(conn: &Connection, range: i64) -> Result<usize, Fault> {
+    let mut last_of_range = conn.prepare(
+        "SELECT siteid, memberid FROM member_auth WHERE (siteid, memberid) > (?1, ?2)
+         ORDER BY siteid, memberid LIMIT 1 OFFSET ?3",
+    )?;
+    // A name without a visible character has no folded form.
+    let mut fold = conn.prepare(
+        "UPDATE member_auth SET username_folded = nullif(folded(username), '')
+         WHERE (siteid, memberid) > (?1, ?2) AND (siteid, memberid) <= (?3, ?4)",
+    )?;
+    let end = (i64::MAX, i64::MAX);
+    let (mut after, mut members) = ((0, 0), 0);
+    while after != end {
+        let found = last_of_range
+            .query_row((after.0, after.1, range - 1), |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let last = found.unwrap_or(end);
+        members += fold.execute((after.0, after.1, last.0, last.1))?;
+        after = last;
+    }
     Ok(members)
 }
 
@@ -113,4 +141,32 @@ fn fold_blocks(conn: &Connection) -> Result<(), Fault> {
         fold.execute([name, login_name.as_str()])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_folded_once_however_many_are_folded_at_a_time() {
+        let ids = [(1, 1), (1, 2), (1, i64::MAX), (2, 1), (i64::MAX, 1)];
+        for range in 1..=6 {
+            let conn = super::super::upgrade::new_in_memory().unwrap();
+            give_sql_folded(&conn).unwrap();
+            for (siteid, memberid) in ids {
+                conn.execute(
+                    "INSERT INTO member_auth (siteid, memberid, username, username_folded,
+                         password, trial)
+                     VALUES (?1, ?2, 'Name' || ?2, 'by older rules ' || ?2, '', 0)",
+                    (siteid, memberid),
+                )
+                .unwrap();
+            }
+            assert_eq!(fold_in_ranges(&conn, range).unwrap(), ids.len(), "{range}");
+            let folded = "SELECT count(*) FROM member_auth
+                 WHERE username_folded = 'name' || memberid";
+            let folded: i64 = conn.query_row(folded, [], |row| row.get(0)).unwrap();
+            assert_eq!(folded, 5, "{range}");
+        }
+    }
 }

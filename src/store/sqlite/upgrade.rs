@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::connection::CACHE_OF_MANY;
 use super::database_file::DatabaseFile;
 use super::upgrade_copy::Copying;
 use super::upgrade_progress::Progress;
@@ -33,10 +34,6 @@ const UPGRADES: &[&str] = &[
 
 /// The version that brought the mark of the WAL.
 const FIRST_WITH_MARK: i64 = 3;
-
-/// The page cache during an upgrade, in SQLite's negative form of KiB. Random writes to a new index
-/// would otherwise write each page to the WAL many times.
-const CACHE: i64 = -262_144;
 
 /// The longest commit: a slow disk must take all that the upgrade has changed.
 const COMMIT_TIME_MAX: Duration = Duration::from_secs(600);
@@ -109,7 +106,7 @@ pub(super) fn run(conn: &mut Connection, file: Option<&DatabaseFile>) -> Result<
     let progress = Progress::new(heartbeat);
     progress.follow(conn, &Arc::default())?;
     let cache: i64 = conn.query_row("PRAGMA cache_size", [], |row| row.get(0))?;
-    conn.pragma_update(None, "cache_size", CACHE)?;
+    conn.pragma_update(None, "cache_size", CACHE_OF_MANY)?;
     let done = transact(conn, file, &progress);
     conn.pragma_update(None, "cache_size", cache)?;
     Progress::leave(conn)?;
