@@ -55,7 +55,8 @@ pub(super) fn log_out(
     Ok(())
 }
 
-/// Replaces the rows that this one covers.
+/// Replaces the rows that this one covers. The version of a member's row never falls, except that a
+/// forgotten member begins at 1 again: the higher one stays, so that logins of before stay ended.
 fn end_before(connection: &mut Connection, member: &[Value], issued: i64) -> Result<(), Fault> {
     let version = connection.first(
         "SELECT COALESCE(
@@ -72,7 +73,7 @@ fn end_before(connection: &mut Connection, member: &[Value], issued: i64) -> Res
          ON DUPLICATE KEY UPDATE
              issued = IF(VALUES(login_version) > login_version, VALUES(issued),
                  GREATEST(issued, VALUES(issued))),
-             login_version = VALUES(login_version)",
+             login_version = GREATEST(login_version, VALUES(login_version))",
         values,
     )?;
     connection.run(

@@ -95,14 +95,15 @@ pub(super) fn log_out(conn: &Connection, login: &LoggedOut, sure: i64) -> Result
     Ok(())
 }
 
-/// Replaces the rows that this one covers.
+/// Replaces the rows that this one covers. The version of a member's row never falls, except that a
+/// forgotten member begins at 1 again: the higher one stays, so that logins of before stay ended.
 fn end_before(conn: &Connection, site: i64, member: i64, issued: i64) -> Result<(), Fault> {
     conn.prepare_cached(
         "INSERT INTO logout_before SELECT ?1, ?2, ?3, coalesce(
              (SELECT login_version FROM member_auth WHERE siteid = ?1 AND memberid = ?2),
              (SELECT login_version FROM former_member WHERE siteid = ?1
              AND memberid = ?2), 9223372036854775807) WHERE true
-         ON CONFLICT DO UPDATE SET login_version = excluded.login_version,
+         ON CONFLICT DO UPDATE SET login_version = max(login_version, excluded.login_version),
              issued = iif(excluded.login_version > login_version, excluded.issued,
                  max(issued, excluded.issued))",
     )?

@@ -177,6 +177,36 @@ fn the_logins_of_before_do_not_count_when_the_member_is_added_again() {
 }
 
 #[test]
+fn the_logins_of_before_do_not_count_after_later_logouts_and_changes_of_the_new_member() {
+    on_every_engine(|database| {
+        told(database);
+        forget(database, &find(database, 71));
+        let bob = member(1, 71, "bob");
+        database.save(vec![Change::Insert(bob.clone())]);
+        let logout = LoggedOut {
+            key: bob.key,
+            id: [8; 16],
+            issued: NOON + 1,
+            and_all_until: Some(NOON + 2),
+            until: NOON + 60,
+        };
+        database.commit(|engine| engine.note(&Note::LogOut(logout.clone()), NOON + 2));
+        let changed = nats_userman::member::Member { login_version: 2, ..bob };
+        database.save(vec![Change::Update(changed.clone())]);
+        let login = |issued| CookieLogin {
+            key: changed.key,
+            id: [9; 16],
+            issued,
+            login_version: 2,
+            wants_last_use: false,
+        };
+        // The member of before had changed their password too.
+        let states = database.read().cookie_logins(&[login(NOON), login(NOON + 3)], NOON).unwrap();
+        assert_eq!([states[0].is_logged_out, states[1].is_logged_out], [true, false]);
+    });
+}
+
+#[test]
 fn late_notes_are_removed_unless_the_member_has_come_back() {
     on_every_engine(|database| {
         told(database);
