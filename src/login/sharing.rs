@@ -37,8 +37,8 @@ pub const BLOCKS_MAX: u32 = 4_096;
 pub const AT_ONCE_SECONDS: i64 = 300;
 /// A network in constant use is written this often in the period that is counted.
 const WRITTEN_TIMES: i64 = 4;
-/// A block that was not seen in the database within this time was lifted.
-const WRITTEN_WITHIN_SECONDS: i64 = 5;
+/// The clocks of two receivers, or of one and of the machine of a command, differ by less.
+const CLOCKS_DIFFER_SECONDS: i64 = 60;
 /// The most networks of a member in memory where their number has no limit, but that of their
 /// countries has.
 const NETWORKS_FOR_COUNTRIES: u32 = 60;
@@ -62,8 +62,27 @@ impl fmt::Debug for Sharing {
 /// A block that applies.
 struct HeldBlock {
     block: SharingBlock,
-    /// Whether it was seen in the database: once its row is missing, it was lifted.
-    is_stored: bool,
+    row: BlockRow,
+}
+
+/// What is known of the row of a block that applies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlockRow {
+    /// The lane of notes was full: the row has to be noted again.
+    Refused,
+    /// The writer has it. While nothing can be written, it is not in the database.
+    Pending,
+    /// It was seen in the database: once it is missing, the block was lifted.
+    Seen,
+}
+
+impl HeldBlock {
+    /// Whether a command lifted the block. `row` is the row of the member now.
+    fn is_lifted(&self, row: Option<&SharingBlock>, now: i64) -> bool {
+        let was_seen = self.row == BlockRow::Seen;
+        // The row of an earlier block says nothing of one that was not written yet.
+        row.map_or(was_seen, |row| row.until <= now && (was_seen || row.since >= self.block.since))
+    }
 }
 
 /// What memory has of a member.
@@ -305,13 +324,48 @@ impl Sharing {
     fn begin(&self, block: SharingBlock) {
         let mut blocks = self.blocks.write();
         if self.blocks() && blocks.len() < BLOCKS_MAX as usize {
-            blocks.insert(block.key, HeldBlock { block, is_stored: false });
+            blocks.insert(block.key, HeldBlock { block, row: BlockRow::Pending });
         }
         self.blocked.store(blocks.len(), Ordering::Relaxed);
     }
 
+    /// Notes that the lane of notes was full when the block of this member began.
+    pub fn was_refused(&self, member: Key) {
+        if let Some(held) = self.blocks.write().get_mut(&member) {
+            held.row = BlockRow::Refused;
+        }
+    }
+
+    /// Takes the blocks that the lane of notes refused. The caller notes them again.
+    pub fn take_refused(&self) -> Vec<SharingBlock> {
+        if self.blocked() == 0 {
+            return Vec::new();
+        }
+        let mut blocks = self.blocks.write();
+        let refused = blocks.values_mut().filter(|held| held.row == BlockRow::Refused);
+        refused
+            .map(|held| {
+                held.row = BlockRow::Pending;
+                held.block
+            })
+            .collect()
+    }
+
+    /// The second after which the end of a block must lie, for its row to matter to
+    /// [`Sharing::take_up`]. Usually it is `now`. While a block was not seen in the database, it is
+    /// a time before that block began, because a lift moves the end of a row to its own time.
+    pub fn reads_after(&self, now: i64) -> i64 {
+        let blocks = self.blocks.read();
+        let unseen = blocks.values().filter(|held| held.row != BlockRow::Seen);
+        let began = unseen.map(|held| held.block.since - CLOCKS_DIFFER_SECONDS);
+        began.min().map_or(now, |began| began.min(now))
+    }
+
     /// Brings memory up to date with the blocks that the database has: those of other receivers
     /// begin, and those that a command lifted end. Returns the members whose blocks were lifted.
+    ///
+    /// `stored` are the rows that end after [`Sharing::reads_after`]. A missing row means a lift
+    /// only where the row was there before. A block that cannot be written holds until its end.
     pub fn take_up(&self, stored: Vec<SharingBlock>, now: i64) -> Vec<Key> {
         if !self.blocks() {
             return Vec::new();
@@ -320,19 +374,18 @@ impl Sharing {
             stored.into_iter().map(|block| (block.key, block)).collect();
         let mut blocks = self.blocks.write();
         let mut lifted = Vec::new();
-        blocks.retain(|key, HeldBlock { block, is_stored }| {
-            let is_over = block.until <= now;
-            let may_be_written = !*is_stored && now - block.since < WRITTEN_WITHIN_SECONDS;
-            let is_there = stored.contains_key(key) || may_be_written;
-            if !is_over && !is_there {
+        blocks.retain(|key, held| {
+            let is_over = held.block.until <= now;
+            let is_lifted = !is_over && held.is_lifted(stored.get(key), now);
+            if is_lifted {
                 lifted.push(*key);
             }
-            !is_over && is_there
+            !is_over && !is_lifted
         });
         for (key, block) in stored {
             let is_exempt = self.config.exempt_members.contains(&key);
             if block.until > now && !is_exempt && blocks.len() < BLOCKS_MAX as usize {
-                blocks.insert(key, HeldBlock { block, is_stored: true });
+                blocks.insert(key, HeldBlock { block, row: BlockRow::Seen });
             }
         }
         self.blocked.store(blocks.len(), Ordering::Relaxed);

@@ -98,7 +98,9 @@ fn count_use(
         writer.note(Note::Network(network));
     }
     let shared = shared?;
-    writer.note(Note::Shared(shared));
+    if !writer.note(Note::Shared(shared)) {
+        area.sharing.was_refused(shared.key);
+    }
     let Use { member, address, at } = used;
     log::warn!(
         site:% = member.site, member:% = member.member, networks = count, countries = countries,

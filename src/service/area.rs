@@ -34,7 +34,7 @@ use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::nats_client::logins::Reporter;
 use crate::password::{Cost, Steps, Vault, Verifier};
-use crate::store::{Engine, Fault, Read, SharedKey, open_reader, with_engine};
+use crate::store::{Engine, Fault, Note, Read, SharedKey, open_reader, with_engine};
 
 /// Rows that are sampled for the kinds of their hashes: half of them the oldest, half the newest.
 const ROWS_SAMPLED: u32 = 4_096;
@@ -195,14 +195,21 @@ pub(super) fn say_left_out(shared: &ServerState, at_the_end: bool) {
 }
 
 /// Applies the blocks because of sharing that other receivers began, and ends those that a command
-/// lifted. While the database cannot be read, all blocks stay.
+/// lifted. While the database cannot be read, all blocks stay. Blocks that the lane of notes
+/// refused are noted again.
 pub(super) async fn take_up_sharing(shared: &ServerState) {
     let (sharing, now) = (&shared.area.sharing, shared.clock.now());
     let has_others = shared.reads.pool().is_some();
     if !sharing.blocks() || (sharing.blocked() == 0 && !has_others) {
         return;
     }
-    match read(shared, move |reader| reader.sharing_blocks(now, BLOCKS_MAX)).await {
+    for block in sharing.take_refused() {
+        if !shared.writer.note(Note::Shared(block)) {
+            sharing.was_refused(block.key);
+        }
+    }
+    let after = sharing.reads_after(now);
+    match read(shared, move |reader| reader.sharing_blocks(after, BLOCKS_MAX)).await {
         Ok(stored) => {
             for member in sharing.take_up(stored, now) {
                 log::info!(

@@ -134,7 +134,8 @@ pub trait Read: fmt::Debug + Send {
     /// When and why this member last counted as shared.
     fn sharing_of(&self, key: Key) -> Result<Option<SharingBlock>, Fault>;
 
-    /// The members who are blocked after `now` because of sharing, at most `most`.
+    /// The members who are blocked after `now` because of sharing, at most `most`: first those who
+    /// are blocked longest.
     fn sharing_blocks(&self, now: i64, most: u32) -> Result<Vec<SharingBlock>, Fault>;
 
     /// The members with the most networks that were used after `since`, each with their count, at
