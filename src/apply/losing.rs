@@ -88,12 +88,14 @@ pub(crate) struct Losing<'e> {
     pub(crate) lost_at: BTreeSet<usize>,
     /// All steps from this one on lose it.
     pub(crate) lost_from: Option<usize>,
-    /// A member whose row is refused.
+    /// A member whose row is refused, and whose logouts are.
     pub(crate) refused: Option<Key>,
     /// The next step of the conversion fails with this.
     pub(crate) convert_fails_with: Option<Fault>,
     /// Commits happen, and their outcome is not known.
     pub(crate) commits_in_the_dark: bool,
+    /// A refused row ends its transaction, as with MariaDB.
+    pub(crate) ends_at_refused: bool,
     /// Steps that were taken.
     pub(crate) steps: usize,
     /// Transactions that were begun.
@@ -111,6 +113,7 @@ impl<'e> Losing<'e> {
             refused: None,
             convert_fails_with: None,
             commits_in_the_dark: false,
+            ends_at_refused: false,
             steps: 0,
             begun: 0,
             is_lost: false,
@@ -155,6 +158,10 @@ impl Engine for Losing<'_> {
             return Err(Fault::Constraint(Cause::new("refused", None)));
         }
         self.engine.save(outcomes)
+    }
+
+    fn isolates_rows(&self) -> bool {
+        !self.ends_at_refused
     }
 
     fn savepoint(&mut self) -> Result<(), Fault> {
@@ -202,6 +209,9 @@ impl Engine for Losing<'_> {
 
     fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault> {
         self.step()?;
+        if matches!(note, Note::LogOut(login) if Some(login.key) == self.refused) {
+            return Err(Fault::Constraint(Cause::new("refused", None)));
+        }
         self.engine.note(note, sure)
     }
 

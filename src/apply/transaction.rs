@@ -1,6 +1,8 @@
 //! Transactions: begin, the work, commit. One that the database loses is run again from its
 //! beginning, a bounded number of times.
 
+use std::time::{Duration, Instant};
+
 use crate::store::{Engine, Fault};
 
 /// How often the work of one caller is run again after the database has lost its transaction. The
@@ -8,9 +10,19 @@ use crate::store::{Engine, Fault};
 /// for all reruns.
 pub(crate) const RERUNS_MAX: u32 = 3;
 
-/// How often a command or a start tries again where another transaction has locked a row: for some
-/// seconds.
-const LOCK_WAITS_MAX: u32 = 200;
+/// How long and how often work is run again where another transaction has locked a row. A try waits
+/// for the lock itself: on MariaDB not at all after another one has waited for a second, on MySQL
+/// for a second each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LockPatience {
+    /// Tries after the first one.
+    pub(crate) tries: u32,
+    /// No try begins after this time.
+    pub(crate) time: Duration,
+}
+
+/// A command or a start waits for some seconds.
+const OF_A_COMMAND: LockPatience = LockPatience { tries: 200, time: Duration::from_secs(10) };
 
 /// Begin, `work`, commit; rolled back where anything fails. `work` may run several times, each time
 /// in a new transaction of which nothing was committed. Unlike the writer, which has others to
@@ -25,23 +37,27 @@ pub(crate) fn in_transaction<T>(
     work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let mut reruns = 0;
-    let done = in_patient_transaction(engine, &mut reruns, LOCK_WAITS_MAX, work);
+    let done = in_patient_transaction(engine, &mut reruns, OF_A_COMMAND, work);
     log_reruns(reruns);
     done
 }
 
-/// Works as [`in_counted_transaction`], and runs `work` again, at most `waits_max` times, where
-/// another transaction has locked a row.
+/// Works as [`in_counted_transaction`], and runs `work` again where another transaction has locked
+/// a row.
 pub(crate) fn in_patient_transaction<T>(
     engine: &mut dyn Engine,
     reruns: &mut u32,
-    waits_max: u32,
+    patience: LockPatience,
     mut work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let mut waits = 0;
+    let (began, mut tries) = (Instant::now(), 0);
     loop {
         match in_counted_transaction(engine, reruns, &mut work) {
-            Err(Fault::RowLocked(_)) if waits < waits_max => waits += 1,
+            Err(Fault::RowLocked(_))
+                if tries < patience.tries && began.elapsed() < patience.time =>
+            {
+                tries += 1;
+            }
             done => return done,
         }
     }
@@ -89,6 +105,7 @@ mod tests {
     use super::*;
     use crate::identity::{Key, MemberId, SiteId};
     use crate::reply::Reply;
+    use crate::store::Cause;
 
     const NAMES: [&str; 3] = ["ann", "bob", "eve"];
 
@@ -185,6 +202,25 @@ mod tests {
             let others = usize::from(refused.is_some() && first > 0);
             assert_eq!(begun, 1 + RERUNS_MAX as usize + others, "lost from step {first} on");
             assert_eq!(scene.content(), [""; 0], "lost from step {first} on");
+        }
+    }
+
+    #[test]
+    fn work_on_a_locked_row_is_run_again_until_its_tries_or_its_time_are_over() {
+        let scene = Scene::new();
+        for (tries, time, expected) in [(3, Duration::MAX, 4), (3, Duration::ZERO, 1)] {
+            let mut runs = 0;
+            let locked = |_: &mut dyn Engine| {
+                runs += 1;
+                Err::<(), _>(Fault::RowLocked(Cause::new("locked", None)))
+            };
+            let patience = LockPatience { tries, time };
+            let done = scene.with_losing(
+                |_| {},
+                |losing| in_patient_transaction(losing, &mut 0, patience, locked),
+            );
+            assert!(matches!(done, Err(Fault::RowLocked(_))), "{done:?}");
+            assert_eq!(runs, expected);
         }
     }
 

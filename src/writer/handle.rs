@@ -70,13 +70,17 @@ impl Writer {
         self.committed(answered).await.unwrap_or(Answer::OutcomeUnknown)
     }
 
-    /// Waits for what the writer answers after a commit. With a database of this machine the
-    /// timeout of its lock bounds that; over a network it has a bound of its own. `None` if there
-    /// is no answer.
+    /// Waits for what the writer answers after a commit. `None` if there is no answer.
     async fn committed<T>(&self, answered: oneshot::Receiver<T>) -> Option<T> {
+        self.in_time(answered).await?.ok()
+    }
+
+    /// Waits for the writer. With a database of this machine the timeout of its lock bounds that;
+    /// over a network it has a bound of its own. `None` if that is over.
+    async fn in_time<T>(&self, waiting: impl Future<Output = T>) -> Option<T> {
         match self.commit_wait {
-            None => answered.await.ok(),
-            Some(most) => tokio::time::timeout(most, answered).await.ok()?.ok(),
+            None => Some(waiting.await),
+            Some(most) => tokio::time::timeout(most, waiting).await.ok(),
         }
     }
 
@@ -98,7 +102,7 @@ impl Writer {
     }
 
     /// Queues a note for the next transaction of notes and does not wait. Returns `false` if too
-    /// many are waiting. A note that cannot be written is tried again.
+    /// many are waiting. A note that cannot be written is tried again, unless the database refuses it.
     pub fn note(&self, note: Note) -> bool {
         self.put_in_lane(PendingNote { note, done: None })
     }
@@ -111,21 +115,25 @@ impl Writer {
             && self.committed(answered).await == Some(true)
     }
 
-    /// Queues several notes and waits for all commits. Returns `false` if one was not committed.
+    /// Queues several notes and waits for all commits, together as long as for one. Returns `false`
+    /// if one was not committed, or not in time.
     pub async fn note_all_and_wait(&self, notes: Vec<Note>) -> bool {
         let put = |note| {
             let (done, answered) = oneshot::channel();
             self.put_in_lane(PendingNote { note, done: Some(done) }).then_some(answered)
         };
         let answers: Vec<_> = notes.into_iter().map(put).collect();
-        let mut all = true;
-        for answered in answers {
-            all &= match answered {
-                Some(answered) => self.committed(answered).await == Some(true),
-                None => false,
-            };
-        }
-        all
+        let are_committed = async {
+            let mut all = true;
+            for answered in answers {
+                all &= match answered {
+                    Some(answered) => answered.await == Ok(true),
+                    None => false,
+                };
+            }
+            all
+        };
+        self.in_time(are_committed).await == Some(true)
     }
 
     fn put_in_lane(&self, pending: PendingNote) -> bool {
@@ -173,7 +181,9 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::apply::losing::postback;
+    use crate::identity::{Key, MemberId, SiteId};
     use crate::reply::Reply;
+    use crate::store::Seen;
 
     const BOUND: Duration = Duration::from_secs(20);
 
@@ -210,10 +220,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_logout_and_a_probe_do_not_wait_longer_than_a_postback() {
+    async fn a_probe_and_many_notes_do_not_wait_longer_than_a_postback() {
         let (writer, _queue) = Writer::new(4, Some(BOUND));
         let began = tokio::time::Instant::now();
         assert!(!writer.probe().await);
+        assert_eq!(began.elapsed().as_secs(), BOUND.as_secs());
+        let began = tokio::time::Instant::now();
+        let key = Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() };
+        let notes = (0..3).map(|at| Note::Seen(Seen { key, id: [0; 16], at })).collect();
+        assert!(!writer.note_all_and_wait(notes).await);
         assert_eq!(began.elapsed().as_secs(), BOUND.as_secs());
     }
 }

@@ -296,14 +296,17 @@ impl Thread {
         let vault = setup.vault.clone();
         let committed =
             batch.run(engine, &vault, transactions, || upkeep.moment_of_batch(setup.moment()))?;
-        committed.faults.iter().for_each(|fault| self.faults.note_one(fault));
         if committed.any {
             self.upkeep.recorded();
         }
         if committed.sealed {
             wake(&self.setup.sealed);
         }
-        Ok(committed.any)
+        // This one ends the work on the database, also where postbacks before it were committed.
+        let (mut ending, others): (Vec<Fault>, Vec<Fault>) =
+            committed.faults.into_iter().partition(Fault::wants_reopening);
+        others.iter().for_each(|fault| self.faults.note_one(fault));
+        if ending.is_empty() { Ok(committed.any) } else { Err(ending.swap_remove(0)) }
     }
 
     /// Runs the work that is due after each command.

@@ -1,9 +1,9 @@
 //! Runs and counts the writer's transactions, and logs those that the database lost.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::queue::QueuedPostback;
-use crate::apply::transaction::in_patient_transaction;
+use crate::apply::transaction::{LockPatience, in_patient_transaction};
 use crate::apply::{Postback, transact_counted};
 use crate::clock::{Clock, Moment};
 use crate::logging::limit::Interval;
@@ -15,9 +15,9 @@ use crate::store::{Engine, Fault, LongRead};
 /// Lost transactions have at most one line in this time.
 const LOG_EVERY_SECONDS: i64 = 60;
 
-/// How often the writer's own work is run again where another transaction has locked a row. It is
-/// less urgent than postbacks.
-const LOCK_WAITS_MAX: u32 = 20;
+/// The writer's own work is less urgent than postbacks, which wait meanwhile. Where a try has waited
+/// for a lock for a second, there is no other one until the next round.
+const OF_OWN_WORK: LockPatience = LockPatience { tries: 20, time: Duration::from_millis(500) };
 
 /// Runs the writer's transactions.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Transactions {
         work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let mut reruns = 0;
-        let done = in_patient_transaction(engine, &mut reruns, LOCK_WAITS_MAX, work);
+        let done = in_patient_transaction(engine, &mut reruns, OF_OWN_WORK, work);
         self.ended(engine, reruns);
         done
     }

@@ -158,6 +158,31 @@ fn what_is_lost_at_every_try_is_answered_with_no_and_the_database_is_opened_anew
     assert_eq!(scene.content(), before);
 }
 
+#[test]
+fn an_unknown_outcome_of_a_postback_alone_has_the_database_opened_anew() {
+    let scene = scene();
+    let (queue, commands) = sync_channel(16);
+    let mut answers = ["72", "73"].map(|member| {
+        let (queued, _, answered) = QueuedPostback::new(postback(&format!(
+            "action=ADD&siteid=1&memberid={member}&username=name-{member}&password=secret"
+        )));
+        queue.send(Command::Postback(queued)).unwrap();
+        answered
+    });
+    let (transactions, notes) = (Transactions::new(Metrics::default()), Notes::of(Lane::default()));
+    let mut thread = Thread::new(setup(&scene), commands, transactions, notes);
+    let ended = scene.with_losing(
+        |losing| {
+            losing.refused = Some(member("73"));
+            (losing.ends_at_refused, losing.commits_in_the_dark) = (true, true);
+        },
+        |losing| (thread.work(losing), losing.begun),
+    );
+    assert_eq!(ended, (End::Reopen, 3), "the batch twice, and 72 alone");
+    let answers = answers.each_mut().map(|answered| answered.try_recv().unwrap().0);
+    assert_eq!(answers, [Answer::OutcomeUnknown, Answer::Unavailable]);
+}
+
 /// All postbacks together write too few pages for a checkpoint that is due, and enough for one that
 /// is made while nobody waits. The thread that posts waits for that one without sending anything.
 #[test]

@@ -190,7 +190,7 @@ fn the_logins_of_before_do_not_count_after_later_logouts_and_changes_of_the_new_
             and_all_until: Some(NOON + 2),
             until: NOON + 60,
         };
-        database.commit(|engine| engine.note(&Note::LogOut(logout.clone()), NOON + 2));
+        database.commit(|engine| engine.note(&Note::LogOut(logout), NOON + 2));
         let changed = nats_userman::member::Member { login_version: 2, ..bob };
         database.save(vec![Change::Update(changed.clone())]);
         let login = |issued| CookieLogin {
