@@ -77,10 +77,8 @@ pub fn newest(dir: &Path) -> io::Result<Option<Newest>> {
 
 /// The newest backup whose date is not later than this, unix seconds.
 pub(crate) fn newest_until(dir: &Path, until: i64) -> io::Result<Option<Newest>> {
-    let found = match place::backups(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        found => found?,
-    };
-    let newest = found.into_iter().filter(|name| name.at <= until).max();
-    Ok(newest.map(|name| Newest { path: dir.join(name.database()), at: name.at }))
+    match place::newest_until(dir, until) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => Ok(found?.map(|name| Newest { path: dir.join(name.database()), at: name.at })),
+    }
 }

@@ -24,6 +24,12 @@ pub(super) fn backups(dir: &Path) -> io::Result<Vec<Name>> {
     files(dir, Name::parse)
 }
 
+/// The newest of the complete backups in this directory whose date is not later than `until`, unix
+/// seconds.
+pub(super) fn newest_until(dir: &Path, until: i64) -> io::Result<Option<Name>> {
+    Ok(backups(dir)?.into_iter().filter(|name| name.at <= until).max())
+}
+
 /// The regular files in this directory whose name is read by `parse`.
 fn files(dir: &Path, parse: fn(&str) -> Option<Name>) -> io::Result<Vec<Name>> {
     let mut names = Vec::new();
@@ -184,11 +190,16 @@ fn free_name(dir: &Path, at: i64) -> Result<Name, BackupError> {
         .ok_or_else(|| BackupError::InTheWay(dir.join(Name::new(at, 1).database())))
 }
 
-/// Removes the oldest backups until `keep` remain, of which `made` is one. Returns the files that
-/// were removed.
-pub(super) fn remove_old(dir: &Path, keep: u32, made: Name) -> Result<Vec<PathBuf>, BackupError> {
+/// Removes the oldest backups until `keep` remain of those that are no newer than `newest`, which
+/// stays in any case. Returns the files that were removed.
+///
+/// Backups of a later date are neither counted nor removed. The clock is wrong now or was wrong
+/// when they were made, and nobody knows which: if they counted, each would take the place of a
+/// good backup until its date, and if they were removed, a clock that is behind would remove good
+/// ones.
+pub(super) fn remove_old(dir: &Path, keep: u32, newest: Name) -> Result<Vec<PathBuf>, BackupError> {
     let mut others = backups(dir).map_err(|error| unusable(dir, error))?;
-    others.retain(|&name| name != made);
+    others.retain(|&name| name != newest && name.at <= newest.at);
     others.sort_unstable_by(|one, other| other.cmp(one));
     let kept = usize::try_from(keep.saturating_sub(1)).unwrap_or(usize::MAX);
     let mut removed = Vec::new();

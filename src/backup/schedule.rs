@@ -2,6 +2,7 @@
 //!
 //! The next one is due when the newest in the directory is old enough, so that a restart changes
 //! nothing. A failed one is tried again soon, then less often. The service continues without it.
+//! While the clock has just jumped, backups are made and none is removed.
 
 use std::io;
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{BackupConfig, BackupError, Made, copy, newest_until};
+use super::{BackupConfig, BackupError, Made, Wishes, copy, newest_until, place};
 use crate::chain::chain;
 use crate::clock::Clock;
+use crate::clock::jump::Watch;
 use crate::counted::counted;
 use crate::data_dir::DataDir;
 use crate::store::{CopyWatch, CurrentDatabase};
@@ -49,7 +51,8 @@ pub struct BackupThread {
 }
 
 impl BackupThread {
-    /// Starts the thread, if backups are configured.
+    /// Starts the thread, if backups are configured. `jumps` is the thread's own: the writer logs
+    /// what it sees.
     ///
     /// # Errors
     ///
@@ -59,6 +62,7 @@ impl BackupThread {
         data_dir: &DataDir,
         file: &CurrentDatabase,
         clock: &Clock,
+        jumps: Watch,
     ) -> io::Result<Option<Self>> {
         let Some(every) = config.every else { return Ok(None) };
         let (stop, age) = (Arc::<AtomicBool>::default(), BackupAge(Arc::new(NONE.into())));
@@ -68,6 +72,8 @@ impl BackupThread {
             data_dir: data_dir.clone(),
             file: file.clone(),
             clock: clock.clone(),
+            jumps,
+            removes: false,
             stop: Arc::clone(&stop),
             age: age.clone(),
             newest: None,
@@ -103,6 +109,9 @@ struct Schedule {
     data_dir: DataDir,
     file: CurrentDatabase,
     clock: Clock,
+    jumps: Watch,
+    /// Whether a backup was made since older ones were last removed.
+    removes: bool,
     stop: Arc<AtomicBool>,
     age: BackupAge,
     /// The date of the newest backup.
@@ -123,7 +132,10 @@ impl Schedule {
     }
 
     fn look(&mut self) {
-        let (now, steady) = (self.clock.now(), self.clock.steady());
+        let reading = self.clock.read();
+        let (now, steady) = (reading.wall, reading.steady);
+        self.jumps.check(reading);
+        self.remove_old(now);
         let is_read = self.read_at.is_some_and(|at| steady - at < READ_EVERY_SECONDS);
         if is_read && !self.is_due(now) || !self.failures.may_try(steady) {
             return;
@@ -133,9 +145,8 @@ impl Schedule {
             Ok(None) => {}
             Ok(Some(made)) => {
                 log::info!("backup {made}");
-                if let Err(error) = &made.removed {
-                    log::error!("cannot remove older backups: {}", chain(error));
-                }
+                self.removes = true;
+                self.remove_old(now);
                 self.failures.end();
                 self.note(Some(made.at));
             }
@@ -143,6 +154,25 @@ impl Schedule {
                 log::info!("the backup that was being made is given up");
             }
             Err(error) => self.failures.note(&chain(&error), steady),
+        }
+    }
+
+    /// Removes the backups beyond the number that is kept, once after each backup. While a jump of
+    /// the clock is not confirmed, this waits.
+    fn remove_old(&mut self, now: i64) {
+        let Wishes { dir, keep, .. } = &self.config.wishes;
+        if !self.removes || self.jumps.is_pending() {
+            return;
+        }
+        self.removes = false;
+        let Some(keep) = *keep else { return };
+        let removed = place::newest_until(dir, now)
+            .map_err(|error| BackupError::Directory(dir.clone(), error))
+            .and_then(|newest| {
+                newest.map_or(Ok(Vec::new()), |newest| place::remove_old(dir, keep, newest))
+            });
+        if let Err(error) = removed {
+            log::error!("cannot remove older backups: {}", chain(&error));
         }
     }
 
@@ -168,7 +198,8 @@ impl Schedule {
 
     fn make(&self, now: i64) -> Result<Made, BackupError> {
         let reader = self.file.open()?;
-        let wishes = &self.config.wishes;
+        // Older ones are removed after it, when the clock allows it.
+        let wishes = &Wishes { keep: None, ..self.config.wishes.clone() };
         log::info!(
             "backup: copying the database to {}; its WAL grows until the copy is complete",
             wishes.dir.display()

@@ -105,6 +105,11 @@ impl Watch {
         (Moment { now: now.wall, moved_until }, seen.filter(|seen| self.is_due(seen, now.steady)))
     }
 
+    /// Whether the latest reading shows a jump that is not confirmed.
+    pub fn is_pending(&self) -> bool {
+        self.is_pending
+    }
+
     fn believe(&mut self, now: Reading) {
         (self.believed, self.ahead_max) = (now.difference(), JUMP_SECONDS);
         self.stays = Stays::at(now);

@@ -196,7 +196,7 @@ impl Service {
             file: file.clone(),
             vault: vault.clone(),
             clock: clock.clone(),
-            jumps,
+            jumps: jumps.clone(),
             journal_days: config.journal_days,
             logins: LoginTimes {
                 lasts: config.area.lifetimes().longest(),
@@ -219,7 +219,7 @@ impl Service {
         let hashing = Hashing::Waits(Box::new(hash_worker), sealed, wake);
         let live = Live::new(config, vault.clone());
         let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes, &live)?);
-        let backups = BackupThread::start(&config.backup, &config.data_dir, &file, &clock)?;
+        let backups = BackupThread::start(&config.backup, &config.data_dir, &file, &clock, jumps)?;
         let reconciling = reconcile(config, &file, &clock, &live)?;
         let watching = Watching::start(
             config,

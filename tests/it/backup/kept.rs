@@ -79,13 +79,19 @@ fn nothing_of_another_name_and_no_link_is_ever_removed() {
     assert!(home.database().exists());
 }
 
-/// The clock was wrong when this backup was made.
+/// The clock was wrong when this backup was made, or it is wrong now: then this one is good.
 #[test]
-fn a_backup_with_a_date_in_the_future_does_not_drive_out_the_new_one() {
-    let home = Home::with_members(1..=1);
-    fs::write(home.backups().join("userman-99990101T000000Z.db"), "later").unwrap();
-    let file = home.backed_up(&["--keep", "1"]);
-    assert_eq!(names(&home.backups()), [file.file_name().unwrap().to_str().unwrap()]);
+fn a_backup_with_a_date_in_the_future_is_neither_counted_nor_removed() {
+    let later = "userman-99990101T000000Z.db";
+    for (keep, older) in [("1", &[][..]), ("2", &OLD[2..])] {
+        let home = with_old_ones();
+        fs::write(home.backups().join(later), "later").unwrap();
+        let file = home.backed_up(&["--keep", keep]);
+        let new = file.file_name().unwrap().to_str().unwrap();
+        let mut left = names(&home.backups());
+        left.retain(|name| name.ends_with(".db"));
+        assert_eq!(left, [older, &[new, later]].concat(), "{keep}");
+    }
 }
 
 #[test]

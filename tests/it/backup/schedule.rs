@@ -1,13 +1,15 @@
 //! `serve --backup-every`: backups at an interval.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Home, names};
 use crate::support::{App, NOON, Program, Request, eventually, temp_dir};
 
 const DAY: i64 = 86_400;
 const FIRST: &str = "userman-20260615T120000Z.db";
+const AT_ONE: &str = "userman-20260615T130000Z.db";
+const NEXT_YEAR: &str = "userman-20270615T120000Z.db";
 const SECOND: &str = "userman-20260616T120000Z.db";
 
 fn age(app: &App) -> Option<String> {
@@ -87,6 +89,36 @@ fn the_oldest_go_beyond_the_number_that_is_kept_and_keys_come_with_the_setting()
     let expected: Vec<String> =
         stems.iter().flat_map(|stem| [format!("{stem}.db"), format!("{stem}.keys")]).collect();
     assert_eq!(names(&dir), expected);
+}
+
+/// An app that keeps two backups, made at noon and an hour later. Its clock jumped a year ahead
+/// then, so that a third one was made.
+fn with_a_backup_of_next_year() -> (App, PathBuf) {
+    let app = App::start_with(&["--backup-every", "1h", "--backup-keep", "2"]);
+    let dir = app.config.data_dir.path().join("backups");
+    wait_for(&app, &dir, &[FIRST]);
+    app.set_unix(NOON + 3600);
+    wait_for(&app, &dir, &[FIRST, AT_ONE]);
+    app.jump_to(NOON + 365 * DAY);
+    wait_for(&app, &dir, &[FIRST, AT_ONE, NEXT_YEAR]);
+    (app, dir)
+}
+
+/// Regression: the backup of a clock that had just jumped ahead drove out the oldest one, and took
+/// the place of another one until its date.
+#[test]
+fn a_clock_that_jumps_ahead_for_a_moment_costs_no_backup() {
+    let (app, dir) = with_a_backup_of_next_year();
+    app.jump_to(NOON + 3600);
+    app.set_unix(NOON + 2 * 3600);
+    wait_for(&app, &dir, &[AT_ONE, "userman-20260615T140000Z.db", NEXT_YEAR]);
+}
+
+#[test]
+fn older_backups_go_when_a_jump_of_the_clock_is_confirmed() {
+    let (app, dir) = with_a_backup_of_next_year();
+    app.set_unix(NOON + 365 * DAY + 601);
+    eventually("the oldest is removed", || names(&dir) == [AT_ONE, NEXT_YEAR]);
 }
 
 /// The disk for backups is not mounted yet.
