@@ -179,6 +179,7 @@ impl Service {
         // The writer opens its own reader; this one is closed after the check.
         let reader = file.open()?;
         let jumps = watch_for_jumps(config, &clock, &*reader);
+        let moved_until = moved_until(&clock, &*reader);
         let (tokens, new_token) = open_tokens(config)?;
         if new_token.is_some() {
             agreement::warn_of_new_token(config, &*reader);
@@ -197,6 +198,7 @@ impl Service {
             vault: vault.clone(),
             clock: clock.clone(),
             jumps: jumps.clone(),
+            moved_until,
             journal_days: config.journal_days,
             logins: LoginTimes {
                 lasts: config.area.lifetimes().longest(),
@@ -540,6 +542,14 @@ fn watch_for_jumps(config: &Config, clock: &Clock, reader: &dyn Read) -> Watch {
         log::warn!("{line}");
     }
     Watch::new(now, last, config.clock_jump_minutes)
+}
+
+/// Until when members were moved before this start, if the clock was set back since: within a
+/// second, the service moves all who have expired by the time of a record, a probe or a move.
+fn moved_until(clock: &Clock, reader: &dyn Read) -> Option<i64> {
+    // A fault was logged by the comparison of the clock just before.
+    let last = reader.last_seen(i64::MAX).ok().flatten();
+    last.filter(|&last| last > clock.now())
 }
 
 /// Warns that an empty database is created although there are keys: the database may have been

@@ -228,7 +228,8 @@ pub trait Read: fmt::Debug + Send {
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault>;
 
     /// The last time at which this database was surely in use, unix seconds: that of the newest
-    /// journal record, or of a later health probe that is not ahead of `now`.
+    /// journal record, or of a later health probe or move of expired members that is not ahead of
+    /// `now`.
     fn last_seen(&self, now: i64) -> Result<Option<i64>, Fault>;
 
     /// Whether there was never a member. The newest journal record is never pruned.

@@ -25,6 +25,8 @@ pub struct Setup {
     /// Detects jumps of the clock: no row is moved or deleted because of one before it is
     /// confirmed.
     pub jumps: Watch,
+    /// Until when members were moved before this start, if that is ahead of the clock.
+    pub moved_until: Option<i64>,
     /// `--journal-days`.
     pub journal_days: Option<u32>,
     /// How long logins last, which decides what can be removed.

@@ -95,13 +95,14 @@ impl Thread {
         notes: Notes,
     ) -> Self {
         let conversion = JournalConversion::new(setup.conversion_pause);
+        let upkeep = Upkeep::new(setup.moved_until);
         Self {
             setup,
             queue,
             next: None,
             transactions,
             notes,
-            upkeep: Upkeep::default(),
+            upkeep,
             conversion,
             faults: FaultLog::default(),
             readers: ReaderLog::default(),

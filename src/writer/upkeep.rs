@@ -27,15 +27,22 @@ pub(super) struct Upkeep {
     began: Option<Instant>,
     /// The last round moved as many members as one may.
     more_are_due: bool,
-    /// Until when members were moved since the last record of the journal. Where the clock is set
-    /// back then, the next record says so, and a replay moves them too.
+    /// Until when members were moved, unless a record of the journal says so. The first record at
+    /// an earlier time, after the clock was set back, says it, so that a replay moves them too.
     moved_until: Option<i64>,
+    /// The current batch has a record that says so.
+    is_said: bool,
     /// When journal records were last removed, by the steady clock.
     pruned: Option<i64>,
     forgetting: Forgetting,
 }
 
 impl Upkeep {
+    /// Begins at a start. `moved_until`: see [`Setup::moved_until`].
+    pub(super) fn new(moved_until: Option<i64>) -> Self {
+        Self { moved_until, ..Self::default() }
+    }
+
     /// Whether the next round should not wait.
     pub(super) fn more_are_due(&self) -> bool {
         self.more_are_due
@@ -43,16 +50,17 @@ impl Upkeep {
 
     /// The moment of effect of a batch at `moment`: later than the clock, where members were moved
     /// by a clock that was set back since.
-    pub(super) fn moment_of_batch(&self, moment: Moment) -> Moment {
-        match self.moved_until {
-            Some(moved_until) if moved_until > moment.now => Moment { moved_until, ..moment },
-            _ => moment,
-        }
+    pub(super) fn moment_of_batch(&mut self, moment: Moment) -> Moment {
+        let ahead = self.moved_until.filter(|&moved_until| moved_until > moment.now);
+        self.is_said = ahead.is_some();
+        Moment { moved_until: ahead.unwrap_or(moment.moved_until), ..moment }
     }
 
-    /// Records that the journal has a new record.
+    /// Records that the batch was committed, with a record in the journal.
     pub(super) fn recorded(&mut self) {
-        self.moved_until = None;
+        if self.is_said {
+            self.moved_until = None;
+        }
     }
 
     /// A round, unless the last one was just now.
@@ -88,7 +96,14 @@ impl Upkeep {
         transactions: &mut Transactions,
         engine: &mut dyn Engine,
     ) -> Result<(), Fault> {
-        let moved = transactions.run(engine, |engine| engine.expire_due(sure, EXPIRED_ROWS_MAX))?;
+        let moved = transactions.run(engine, |engine| {
+            let moved = engine.expire_due(sure, EXPIRED_ROWS_MAX)?;
+            if moved > 0 {
+                // For a start with a clock that was set back, see `Setup::moved_until`.
+                engine.probe(sure)?;
+            }
+            Ok(moved)
+        })?;
         if moved > 0 {
             log::info!("{} expired", counted(moved as u64, "member"));
             self.moved_until = self.moved_until.max(Some(sure));

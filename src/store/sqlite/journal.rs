@@ -218,8 +218,8 @@ impl Reader {
     }
 
     /// The last time at which the database was surely in use, unix seconds: the time of the newest
-    /// journal record, or of a later probe by `GET /health` that is not ahead of `now`. `None` if
-    /// there is no record.
+    /// journal record, or of a later probe by `GET /health` or move of expired members that is not
+    /// ahead of `now`. `None` if there is no record.
     ///
     /// # Errors
     ///

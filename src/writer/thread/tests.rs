@@ -38,6 +38,7 @@ fn setup(scene: &Scene) -> Setup {
         vault: scene.vault.clone(),
         jumps: Watch::new(clock.read(), None, 10),
         clock,
+        moved_until: None,
         journal_days: Some(30),
         logins: LoginTimes {
             lasts: 3_600,

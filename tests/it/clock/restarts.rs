@@ -3,7 +3,7 @@
 use super::{DAY, FORMER, MARCH, MEMBERS, YEAR, bob_and_ann, bob_is_in};
 use crate::support::{App, NOON, Request};
 
-const PROXY: &[&str] = &["--trusted-proxy", "127.0.0.1"];
+pub const PROXY: &[&str] = &["--trusted-proxy", "127.0.0.1"];
 
 /// Regression: a start while the clock was ahead moved members at once.
 #[test]

@@ -2,7 +2,9 @@
 //! the jumped clock counts as not there, and nothing is lost that is needed after the clock is
 //! corrected.
 
+use super::restarts::PROXY;
 use super::{ANN, FORMER, MARCH, MEMBERS, UNTIL_MARCH, YEAR, answers, bob_and_ann, bob_is_in};
+use crate::area::{cookie, log_in, raw};
 use crate::property::replays::{dump, replay};
 use crate::support::{App, NOON, temp_dir};
 
@@ -172,4 +174,63 @@ fn a_replay_moves_whom_the_service_moved_whatever_the_clock_said_in_between() {
         app.post(body);
     }
     replays(&app);
+}
+
+/// What NATS sends after the clock was set back by some seconds, less than counts as a jump.
+const AFTER_A_STEP_BACK: [(&str, &str); 4] = [
+    (
+        "action=ADD&siteid=1&memberid=71&username=bob&password=again",
+        "OK|member 71 \"bob\" added to site 1",
+    ),
+    (
+        "action=DELETE&siteid=1&memberid=71",
+        "OK|member 71 is not a member of site 1 now, nothing to remove",
+    ),
+    (
+        "action=ADD&siteid=1&memberid=74&username=bob&password=fourth",
+        "OK|member 74 \"bob\" added to site 1",
+    ),
+    (
+        "action=EXPIRE&siteid=1&memberid=71&expire=2030-01-01",
+        "ERROR|member 71 is not a member of site 1 now, an expiry at 2030-01-01T00:00:00Z cannot \
+         be noted",
+    ),
+];
+
+const IN_TEN_SECONDS: &str = "action=EXPIRE&siteid=1&memberid=71&expire=2026-06-15+12:00:10";
+
+/// Regression: the postback of another member, between the move and the step back, had the replay
+/// forget the move.
+#[test]
+fn a_replay_moves_whom_the_service_moved_before_the_clock_was_set_back_by_seconds() {
+    for (body, reply) in AFTER_A_STEP_BACK {
+        let app = bob_and_ann(&[]);
+        app.post(IN_TEN_SECONDS);
+        app.set_unix(NOON + 10);
+        app.set_unix(NOON + 12);
+        app.post("action=CHANGE&siteid=1&memberid=72&email=ann@example.com");
+        app.jump_to(NOON + 4);
+        answers(&app, body, reply);
+        // Noted behind the move, so that it does not count.
+        app.post("action=EXPIRE&siteid=1&memberid=72&expire=2026-06-15+12:00:07");
+        app.post("action=ACTIVATE&siteid=1&memberid=72&username=ann");
+        replays(&app);
+    }
+}
+
+/// Nothing but the move itself shows in the database that it was later.
+#[test]
+fn a_replay_moves_whom_the_service_moved_before_a_start_with_a_clock_that_was_set_back() {
+    for (body, reply) in AFTER_A_STEP_BACK {
+        let app = bob_and_ann(&[]);
+        app.post(IN_TEN_SECONDS);
+        let ann = cookie(&log_in(&app, "ann", "other"));
+        app.set_unix_unnoticed(NOON + 10);
+        let logout = format!("Cookie: {ann}\r\nSec-Fetch-Site: same-origin\r\n");
+        assert_eq!(raw(&app, "POST /logout", &logout, "").status, 303);
+        let app = App::start_at(app.stop(), PROXY, NOON + 4);
+        assert_eq!(app.rows(FORMER), [format!("71|expired|{}", NOON + 10)]);
+        answers(&app, body, reply);
+        replays(&app);
+    }
 }

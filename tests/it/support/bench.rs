@@ -41,6 +41,7 @@ impl WriterBench {
             vault: vault.clone(),
             jumps: Watch::new(clock.read(), None, 10),
             clock,
+            moved_until: None,
             journal_days: None,
             logins: LOGIN_TIMES,
             upkeep_every: UPKEEP_EVERY,
