@@ -117,6 +117,7 @@ impl Config {
         if self.postback_tokens.is_empty() == read.postback_tokens.is_empty() {
             self.postback_tokens = read.postback_tokens;
         }
+        self.secret_files = read.secret_files;
         self.given = read.given;
     }
 

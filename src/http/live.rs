@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use crate::action::Rules;
@@ -71,8 +71,8 @@ fn origin(url: &str) -> &str {
 #[derive(Clone, Debug)]
 pub struct Live {
     settings: Arc<ArcSwap<LiveSettings>>,
-    /// All of them as text, as they were read last.
-    sources: Arc<ArcSwapOption<Sources>>,
+    /// All settings, and what they are as text.
+    config: Arc<ArcSwap<Config>>,
 }
 
 impl Live {
@@ -81,18 +81,22 @@ impl Live {
         let (keep_cryptpass, expiry) = (config.keep_cryptpass, config.expiry.clone());
         let rules = Rules { vault, keep_cryptpass, expiry, stale_guard: config.stale_guard };
         let settings = Arc::new(ArcSwap::from_pointee(LiveSettings::of(config, rules, None)));
-        let sources = Arc::new(ArcSwapOption::new(config.sources().cloned()));
-        Self { settings, sources }
+        Self { settings, config: Arc::new(ArcSwap::from_pointee(config.clone())) }
+    }
+
+    /// All settings in effect. Those that need a restart have the values of the start.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
     }
 
     /// All settings as text, as they were read last; `None` where no command line was read.
     pub fn sources(&self) -> Option<Arc<Sources>> {
-        self.sources.load_full()
+        self.config.load().sources().cloned()
     }
 
-    /// Keeps all settings as text, as they were just read.
-    pub fn note_sources(&self, config: &Config) {
-        self.sources.store(config.sources().cloned());
+    /// Keeps all settings as they were just read.
+    pub fn note_config(&self, config: &Config) {
+        self.config.store(Arc::new(config.clone()));
     }
 
     /// Replaces the settings. Requests in flight may still use the old ones.

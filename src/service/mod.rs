@@ -456,13 +456,14 @@ impl Service {
 /// service goes on: postbacks and checks do not need it.
 fn operations(config: &Config, shared: &ServerState, cost: Cost) -> Option<Operations> {
     let address = config.ops.listen?;
-    let ops = match Ops::new(config, shared, cost.of_operators(), checks(config, &shared.clock)) {
-        Ok(ops) => ops,
-        Err(error) => {
-            log::warn!("the service runs without its operations listener: {}", chain(&error));
-            return None;
-        }
-    };
+    let ops =
+        match Ops::new(config, shared, cost.of_operators(), checks(&shared.live, &shared.clock)) {
+            Ok(ops) => ops,
+            Err(error) => {
+                log::warn!("the service runs without its operations listener: {}", chain(&error));
+                return None;
+            }
+        };
     let started = listener::bind(address).and_then(|listener| {
         Operations::start(listener, ops, shared.clone()).map_err(StartError::from)
     });
@@ -477,12 +478,13 @@ fn operations(config: &Config, shared: &ServerState, cost: Cost) -> Option<Opera
         .ok()
 }
 
-/// The checks of `doctor` that a running service can do, for the console.
-fn checks(config: &Config, clock: &Clock) -> Checks {
-    let (config, clock) = (config.clone(), clock.clone());
+/// The checks of `doctor` that a running service can do, for the console. They judge the settings
+/// in effect.
+fn checks(live: &Live, clock: &Clock) -> Checks {
+    let (live, clock) = (live.clone(), clock.clone());
     Checks::new(Arc::new(move || {
         let findings = doctor::examine_running(&doctor::Context {
-            config: &config,
+            config: &live.config(),
             exposed: &[],
             machine: &doctor::Machine::default(),
             clock: &clock,

@@ -104,7 +104,7 @@ impl SettingFiles {
         if !changes.is_empty() {
             self.apply(&before);
         }
-        self.live.note_sources(&self.config);
+        self.live.note_config(&self.config);
         match self.read_tokens() {
             Ok(true) => changes.push(format!("tokens ({})", self.tokens.count())),
             Ok(false) => {}

@@ -1,6 +1,7 @@
 //! The pages of the console, over HTTP as the browser of an operator loads them.
 
 mod blocks;
+mod health;
 mod lab;
 mod pages;
 mod postbacks;
