@@ -225,8 +225,8 @@ impl<'a> Parameters<'a> {
     }
 
     /// username where it only tells what NATS calls the member. An unreadable one tells nothing.
-    pub(super) fn name_of_member(&self) -> Option<Username> {
-        self.text("username").and_then(Username::typed)
+    pub(super) fn name_of_member(&mut self) -> Option<Username> {
+        self.optional("username", USERNAME_EXPECTED, Username::typed)
     }
 
     /// new_username. A malformed one is refused: otherwise the member would keep the old name while
@@ -377,7 +377,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// stamp. An unreadable one counts as not given, as nothing else depends on it.
-    pub(super) fn stamp(&self) -> Stamp {
+    pub(super) fn stamp(&mut self) -> Stamp {
         let guard = match self.source {
             FieldsSource::Wire(rules) | FieldsSource::Operator(rules) if rules.stale_guard => {
                 StaleGuard::On
@@ -388,7 +388,7 @@ impl<'a> Parameters<'a> {
             FieldsSource::Journal(recorded, ..) => StaleGuard::Recorded(recorded.is_stale),
         };
         // NATS sends 0 for none.
-        let at = self.text("stamp").and_then(seconds).filter(|&at| at > 0);
+        let at = self.optional("stamp", SECONDS_EXPECTED, seconds).filter(|&at| at > 0);
         Stamp { at, guard }
     }
 

@@ -77,15 +77,28 @@ pub struct RequestFields<'a> {
     pub fields: Fields<'a>,
     /// `application/json, 123 bytes`, if the body was not read as fields.
     pub no_form: Option<String>,
+    /// The body says that it is a form, and cannot be read as one.
+    is_broken: bool,
 }
 
-/// Reads the fields of query and body. Only the body of a POST counts, as in PHP.
+impl<'a> RequestFields<'a> {
+    fn of(fields: Fields<'a>) -> Self {
+        Self { fields, no_form: None, is_broken: false }
+    }
+}
+
+/// Reads the fields of query and body. Only the body of a POST counts, as in PHP. If the body is a
+/// broken form, the query does not count either: the body may have had more, such as a new
+/// password.
 pub fn fields<'a>(request: &'a HttpRequest, body: &'a Bytes) -> RequestFields<'a> {
     let query = Fields::from_urlencoded(request.query_string().as_bytes());
     if request.method() != Method::POST || body.is_empty() {
-        return RequestFields { fields: query, no_form: None };
+        return RequestFields::of(query);
     }
     let posted = posted(request, body);
+    if posted.is_broken {
+        return posted;
+    }
     RequestFields { fields: query.then(posted.fields), ..posted }
 }
 
@@ -94,18 +107,21 @@ pub fn posted<'a>(request: &'a HttpRequest, body: &'a Bytes) -> RequestFields<'a
     let content_type =
         request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     match essence(content_type).as_str() {
-        "" | "application/x-www-form-urlencoded" => RequestFields {
-            fields: Fields::from_urlencoded(without_line_break(body)),
-            no_form: None,
-        },
+        "" | "application/x-www-form-urlencoded" => {
+            RequestFields::of(Fields::from_urlencoded(without_line_break(body)))
+        }
         multipart::FORM_DATA => match multipart::parts(content_type, body) {
-            Ok(parts) => RequestFields { fields: Fields::from_parts(parts), no_form: None },
+            Ok(parts) => RequestFields::of(Fields::from_parts(parts)),
             Err(_) => RequestFields {
                 fields: Fields::default(),
                 no_form: Some(describe("broken multipart/form-data", body)),
+                is_broken: true,
             },
         },
-        other => RequestFields { fields: Fields::default(), no_form: Some(describe(other, body)) },
+        other => RequestFields {
+            no_form: Some(describe(other, body)),
+            ..RequestFields::of(Fields::default())
+        },
     }
 }
 

@@ -102,7 +102,8 @@ impl Writer {
     }
 
     /// Queues a note for the next transaction of notes and does not wait. Returns `false` if too
-    /// many are waiting. A note that cannot be written is tried again, unless the database refuses it.
+    /// many are waiting. A note that cannot be written is tried again, unless the database refuses
+    /// its row.
     pub fn note(&self, note: Note) -> bool {
         self.put_in_lane(PendingNote { note, done: None })
     }

@@ -15,8 +15,9 @@ use crate::store::Fault;
 /// timeout is short, because postbacks wait meanwhile: none may wait for a second.
 pub(super) const LOCK_WAIT: Duration = Duration::from_millis(400);
 
-/// The page cache for many writes, of a command or an upgrade, in SQLite's negative form of KiB. The
-/// usual one holds a part of the names alone, and a million of them would be read again and again.
+/// The page cache of an upgrade and of a command with many writes, in SQLite's negative form of
+/// KiB. The usual one holds a part of the names alone, and a million of them would be read again
+/// and again.
 pub(super) const CACHE_OF_MANY: i64 = -24_576;
 
 /// Opens a connection with the settings of every connection.

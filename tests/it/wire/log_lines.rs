@@ -33,6 +33,9 @@ fn run(flags: &[&str]) -> String {
         "action=ADD&siteid=1&memberid=75&username=%E2%80%A8forged%E2%80%AE%C2%85&\
          password=sesame-one",
         "action=EXPIRE&siteid=1&memberid=71&expire=%0Aforged",
+        "action=DELETE&siteid=1&memberid=81&username=%0Aforged&stamp=soon",
+        "action=CHANGE&siteid=1&memberid=82&username=%0Aforged&stamp=soon",
+        "action=EXPIRE&siteid=1&memberid=83&username=%0Aforged&stamp=soon&expire=2026-01-01",
         "action=CHECK&siteid=1&username=bob&password=sesame-one",
         "sesame-one",
     ] {
@@ -158,6 +161,11 @@ fn a_value_that_was_passed_over_is_named() {
         digits, found \"never?2026-01-01T00:00:00Z INFO forged\"";
     let found = TEXT.lines().find(|line| line.contains("ignored parameter, member 73")).unwrap();
     assert!(found.ends_with(passed), "{found}");
+    for member in [81, 82, 83] {
+        let begins = format!("ignored parameter, member {member}: ");
+        let names = ["username: ", "stamp: "].map(|name| format!("{begins}{name}"));
+        assert!(names.iter().all(|name| TEXT.contains(name)), "{names:?}");
+    }
     let dropped = "ignored parameter, member 71: ";
     assert!(!TEXT.contains(dropped), "a cryptpass beside a password is no news");
 }
