@@ -64,8 +64,8 @@ pub struct Schedule {
     pub database: CurrentDatabase,
     /// The clock.
     pub clock: Clock,
-    /// The time zone of dates in the list.
-    pub zone: Zone,
+    /// The time zone of dates in the list, as the settings are at that time.
+    pub zone: Box<dyn Fn() -> Zone + Send>,
 }
 
 impl std::fmt::Debug for Schedule {
@@ -148,7 +148,7 @@ impl Schedule {
             let reader = self.database.open()?;
             let sites = sites_here(&*reader, now)?;
             let record = reader.newest_record()?.map(|(id, _)| id);
-            let wish = ListWish { sites, zone: self.zone.clone(), keeps_secrets: false };
+            let wish = ListWish { sites, zone: (self.zone)(), keeps_secrets: false };
             (wish, Since { at: now - SLACK_SECONDS, record })
         };
         if wish.sites.is_empty() {

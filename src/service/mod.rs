@@ -505,7 +505,7 @@ fn checks(live: &Live, clock: &Clock) -> Checks {
 }
 
 /// Starts the thread that compares the members with NATS's list, if the settings say so. It follows
-/// a reload of the access to NATS.
+/// a reload of the access to NATS and of the time zone.
 fn reconcile(
     config: &Config,
     file: &CurrentDatabase,
@@ -513,14 +513,14 @@ fn reconcile(
     live: &Live,
 ) -> std::io::Result<Option<ReconcileThread>> {
     let Some(every) = config.api.reconcile_every else { return Ok(None) };
-    let live = live.clone();
-    let client = move || live.load().relay.as_ref().map(|relay| Arc::clone(relay.client()));
+    let (of_client, of_zone) = (live.clone(), live.clone());
+    let client = move || of_client.load().relay.as_ref().map(|relay| Arc::clone(relay.client()));
     let schedule = Schedule {
         every,
         client: Box::new(client),
         database: file.clone(),
         clock: clock.clone(),
-        zone: config.expiry.zone.clone(),
+        zone: Box::new(move || of_zone.load().rules.expiry.zone.clone()),
     };
     ReconcileThread::start(schedule).map(Some)
 }

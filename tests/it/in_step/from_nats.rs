@@ -1,9 +1,12 @@
 //! `reconcile --from-nats`, and `serve --reconcile-every`: the list comes from NATS's REST API.
 
-use super::Scene;
+use std::fs;
+
+use super::{LONG_AGO, Scene};
 use crate::authstrings::nats::{Day, Nats};
 use crate::engines::in_step::from_nats::{KEY, json, page, reconcile, scene};
-use crate::support::{EngineKind, eventually};
+use crate::support::metrics::metrics;
+use crate::support::{App, EngineKind, OPS, eventually, temp_dir};
 
 fn failed(scene: &Scene, days: Vec<Day>, said: &str) {
     let nats = Nats::with(days);
@@ -143,4 +146,38 @@ fn the_service_compares_by_itself_and_a_silent_nats_delays_neither_postbacks_nor
     let began = std::time::Instant::now();
     drop(scene.app.stop());
     assert!(began.elapsed() < crate::support::PATIENCE, "the stop waits for NATS");
+}
+
+/// Regression: the dates of NATS's list were read in the time zone of the start.
+#[test]
+fn the_service_reads_the_dates_of_nats_in_the_time_zone_of_the_last_reload() {
+    let row = "[{\"memberid\":\"1\",\"siteid\":\"1\",\"username\":\"m1\",\
+               \"expires\":\"2021-01-01 00:00:00\"}]";
+    let nats = Nats::with(vec![json(row)]);
+    let dir = temp_dir();
+    let file = dir.path().join("nats-userman.toml");
+    let text = |zone: &str| {
+        format!(
+            "nats_url = \"{}\"\nnats_api_username = \"userman\"\n\
+             reconcile_every = \"1h\"\ntime_zone = \"{zone}\"\n",
+            nats.url()
+        )
+    };
+    fs::write(&file, text("UTC")).unwrap();
+    let flags = [&OPS[..], &["--nats-api-key", KEY]].concat();
+    let app = App::start_with_file(dir, &file, &flags, LONG_AGO);
+    fs::write(&file, text("Asia/Tokyo")).unwrap();
+    app.reload_keys();
+    app.post("action=ADD&siteid=1&memberid=1&username=m1&password=secret");
+    let date = "action=EXPIRE&siteid=1&memberid=1&expire=2021-01-01";
+    let will = "OK|member 1 \"m1\" of site 1 will expire at 2020-12-31T15:00:00Z";
+    assert_eq!(app.post(date), will);
+    app.set_unix(LONG_AGO + 601);
+    let differences = || {
+        let all = metrics(app.ops.unwrap());
+        let line = all.lines().find(|line| line.starts_with("nats_userman_reconcile_differences "));
+        line.map(str::to_owned)
+    };
+    eventually("it has compared", || differences().is_some());
+    assert_eq!(differences().unwrap(), "nats_userman_reconcile_differences 0.0");
 }

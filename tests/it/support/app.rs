@@ -1,17 +1,19 @@
 //! The service in the process of the test.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use nats_userman::action::{Rules, Standing};
 use nats_userman::apply::{Postback, transact};
 use nats_userman::clock::{Clock, Reading, Zone, parse_moment};
-use nats_userman::config::{Config, Settings};
+use nats_userman::config::{Config, Settings, Sources};
 use nats_userman::connection_limits::ConnectionLimits;
 use nats_userman::data_dir::DataDirError;
 use nats_userman::fields::Fields;
@@ -126,6 +128,15 @@ impl App {
         Self::start_as(dir, config, now)
     }
 
+    /// Starts it with a configuration file, which a reload reads again.
+    pub fn start_with_file(dir: TempDir, file: &Path, flags: &[&str], now: i64) -> Self {
+        let matches = Line::command().get_matches_from(Self::line(&dir, flags));
+        let (sources, bad) = Sources::read(&matches, Some(file), file).unwrap();
+        assert!(bad.is_empty(), "{bad:?}");
+        let config = Self::read(&sources.settings()).with_sources(Arc::new(sources));
+        Self::start_as(dir, config, now)
+    }
+
     /// Starts it with other limits of connections.
     pub fn start_with_limits(limits: ConnectionLimits) -> Self {
         Self::start_with_limits_and(limits, &[])
@@ -140,18 +151,18 @@ impl App {
     }
 
     fn config(dir: &TempDir, flags: &[&str]) -> Config {
-        let data = dir.path().join("data");
-        let mut line = vec![
-            "test",
-            "--listen",
-            "127.0.0.1:0",
-            "--postback-token",
-            TOKEN,
-            "--data-dir",
-            data.to_str().unwrap(),
-        ];
-        line.extend(flags);
-        let mut config = Config::read(&Line::parse_from(line).settings).unwrap();
+        Self::read(&Line::parse_from(Self::line(dir, flags)).settings)
+    }
+
+    fn line(dir: &TempDir, flags: &[&str]) -> Vec<OsString> {
+        let own = ["test", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"];
+        let own = own.into_iter().map(OsString::from);
+        let data = dir.path().join("data").into_os_string();
+        own.chain([data]).chain(flags.iter().map(OsString::from)).collect()
+    }
+
+    fn read(settings: &Settings) -> Config {
+        let mut config = Config::read(settings).unwrap();
         // After each command, so that no test has to wait.
         config.upkeep_every = Duration::ZERO;
         config
