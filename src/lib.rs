@@ -1,20 +1,8 @@
 //! `nats-userman` receives the user management postbacks of NATS (Too Much Media), keeps the table
-//! `member_auth` in SQLite, and authenticates members for the members area.
+//! `member_auth` in SQLite, MariaDB or MySQL, and authenticates members for the members area.
 //!
-//! The map of the crate is ARCHITECTURE.md, in the root of the repository. A module imports only
-//! from its own layer and from layers below it. From the top:
-//!
-//! 1. Commands: [`cli`].
-//! 2. Start and stop: [`service`], [`database`], and [`doctor`], which checks both.
-//! 3. Listeners: [`http`] and [`fastcgi`], the only layer with types for requests and responses.
-//! 4. Settings: [`config`] reads flags, variables and files into the settings of the layers below.
-//! 5. Members area: [`login`], [`alarms`], [`rest_api`], [`personal`], [`hardening`]: without HTTP.
-//! 6. Applying: [`writer`], [`replay`], [`import`] and [`apply`] load, decide and save postbacks.
-//! 7. Store: [`store`], the only SQL.
-//! 8. Outside: [`nats_client`] and [`token_file`] use the network and files.
-//! 9. Rules: [`action`], [`journal`] and [`authstring`], without I/O, clock or SQL.
-//! 10. Values: [`fields`], [`member`], [`mod@block`], [`password`], [`token`], [`reply`].
-//! 11. Ground: all other modules, such as [`identity`], [`clock`], [`logging`] and [`data_dir`].
+//! ARCHITECTURE.md, in the root of the repository, is the map of the crate: its layers, of which
+//! each imports only from itself and from those below it, and the module for each job.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,6 +10,7 @@ pub mod action;
 pub mod alarms;
 pub mod apply;
 pub mod authstring;
+mod backoff;
 pub mod backup;
 pub mod block;
 pub mod chain;

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{BackupConfig, BackupError, Made, Wishes, copy, newest_until, place};
+use crate::backoff::Backoff;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::clock::jump::Watch;
@@ -24,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often it reads the directory again, by the steady clock: a command may have made a backup.
 const READ_EVERY_SECONDS: i64 = 30;
 /// How long it waits after a failure, each time longer up to the last, in seconds.
-const TRY_AGAIN_AFTER: [i64; 4] = [60, 300, 900, 3_600];
+const TRY_AGAIN_AFTER: &[i64] = &[60, 300, 900, 3_600];
 /// The age while there is no backup.
 const NONE: i64 = i64::MIN;
 
@@ -78,7 +79,7 @@ impl BackupThread {
             age: age.clone(),
             newest: None,
             read_at: None,
-            failures: Failures::default(),
+            backoff: Backoff::new(TRY_AGAIN_AFTER),
         };
         let (wake, woken) = sync_channel(0);
         let thread = std::thread::Builder::new()
@@ -118,7 +119,7 @@ struct Schedule {
     newest: Option<i64>,
     /// When the directory was last read, by the steady clock.
     read_at: Option<i64>,
-    failures: Failures,
+    backoff: Backoff,
 }
 
 impl Schedule {
@@ -137,7 +138,7 @@ impl Schedule {
         self.jumps.check(reading);
         self.remove_old(now);
         let is_read = self.read_at.is_some_and(|at| steady - at < READ_EVERY_SECONDS);
-        if is_read && !self.is_due(now) || !self.failures.may_try(steady) {
+        if is_read && !self.is_due(now) || !self.backoff.may_try(steady) {
             return;
         }
         self.read_at = Some(steady);
@@ -147,13 +148,27 @@ impl Schedule {
                 log::info!("backup {made}");
                 self.removes = true;
                 self.remove_old(now);
-                self.failures.end();
+                self.say_that_it_works();
                 self.note(Some(made.at));
             }
             Err(error) if error.is_stop() && self.stop.load(Ordering::Relaxed) => {
                 log::info!("the backup that was being made is given up");
             }
-            Err(error) => self.failures.note(&chain(&error), steady),
+            Err(error) => self.note_failure(&chain(&error), steady),
+        }
+    }
+
+    fn note_failure(&mut self, cause: &str, steady: i64) {
+        if let Some(wait) = self.backoff.failed(cause, steady) {
+            let minutes = counted(wait.unsigned_abs() / 60, "minute");
+            log::error!("no backup was made, the next try is in {minutes}: {cause}");
+        }
+    }
+
+    fn say_that_it_works(&mut self) {
+        let failures = self.backoff.succeeded();
+        if failures > 0 {
+            log::info!("backups are made again, after {}", counted(failures, "failure"));
         }
     }
 
@@ -215,60 +230,5 @@ impl Schedule {
         // The service waits for its readers when the database is replaced.
         drop(reader);
         copied?.finish(&self.stop)
-    }
-}
-
-/// Logs a cause once, and says when to try again.
-#[derive(Debug, Default)]
-struct Failures {
-    count: usize,
-    cause: String,
-    /// By the steady clock.
-    try_at: i64,
-}
-
-impl Failures {
-    fn may_try(&self, steady: i64) -> bool {
-        self.count == 0 || steady >= self.try_at
-    }
-
-    fn note(&mut self, cause: &str, steady: i64) {
-        let wait = TRY_AGAIN_AFTER[self.count.min(TRY_AGAIN_AFTER.len() - 1)];
-        self.count += 1;
-        self.try_at = steady + wait;
-        if self.cause != cause {
-            cause.clone_into(&mut self.cause);
-            let minutes = counted(wait.unsigned_abs() / 60, "minute");
-            log::error!("no backup was made, the next try is in {minutes}: {cause}");
-        }
-    }
-
-    fn end(&mut self) {
-        if self.count > 0 {
-            log::info!("backups are made again, after {}", counted(self.count as u64, "failure"));
-        }
-        *self = Self::default();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_is_tried_again_after_longer_and_longer_times_up_to_an_hour() {
-        let mut failures = Failures::default();
-        let mut now = 1_000;
-        assert!(failures.may_try(now));
-        for wait in [60, 300, 900, 3_600, 3_600, 3_600] {
-            failures.note("the disk is full", now);
-            assert!(!failures.may_try(now + wait - 1), "after {wait} s");
-            assert!(failures.may_try(now + wait), "after {wait} s");
-            now += wait;
-        }
-        failures.end();
-        assert!(failures.may_try(now));
-        failures.note("the disk is full", now);
-        assert!(failures.may_try(now + 60));
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::place::Target;
 use super::{ExportError, Exported, Source, Wish, export};
+use crate::backoff::Backoff;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::password::Vault;
@@ -28,13 +29,8 @@ const SHARE_OF_TIME: u32 = 20;
 /// A shorter export may follow the one before it at once. After a longer one there is a pause, so
 /// that at most half of the time is spent on exports.
 const SHORT: Duration = Duration::from_millis(500);
-/// How long it waits after a failure, each time longer up to the last.
-const TRY_AGAIN_AFTER: [Duration; 4] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-];
+/// How long it waits after a failure, each time longer up to the last, in seconds.
+const TRY_AGAIN_AFTER: &[i64] = &[1, 2, 5, 10];
 
 /// What shows that members have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +61,7 @@ pub struct Watch {
     reader: Option<CurrentReader>,
     backlog: (Instant, u64),
     written: Option<Written>,
-    failures: Failures,
+    backoff: Backoff,
 }
 
 impl std::fmt::Debug for Watch {
@@ -94,7 +90,7 @@ impl Watch {
             reader: None,
             backlog: (Instant::now(), 0),
             written: None,
-            failures: Failures::default(),
+            backoff: Backoff::new(TRY_AGAIN_AFTER),
         }
     }
 
@@ -111,15 +107,19 @@ impl Watch {
     /// that is running then ends soon after `stop` is set, and leaves the file as it was.
     pub fn run(mut self, woken: &Receiver<()>, stop: &AtomicBool) {
         while woken.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-            if !self.failures.may_try() {
+            if !self.backoff.may_try(self.clock.steady()) {
                 continue;
             }
             match self.look(stop) {
-                Ok(()) => self.failures.end(),
+                Ok(()) if self.backoff.succeeded() > 0 => log::info!("the file is current again"),
+                Ok(()) => {}
                 Err(ExportError::Stopped) if stop.load(Ordering::Relaxed) => return,
                 Err(error) => {
                     self.reader = None;
-                    self.failures.note(&chain(&error));
+                    let cause = chain(&error);
+                    if self.backoff.failed(&cause, self.clock.steady()).is_some() {
+                        log::error!("the file is not current, and will be tried again: {cause}");
+                    }
                 }
             }
         }
@@ -199,37 +199,5 @@ impl Watch {
         mark != written.mark
             || written.next_expiry.is_some_and(|instant| instant <= self.clock.now())
             || age >= EVERY.max(written.took * SHARE_OF_TIME)
-    }
-}
-
-/// Logs a cause once, and says when to try again.
-#[derive(Debug, Default)]
-struct Failures {
-    count: u64,
-    cause: String,
-    try_at: Option<Instant>,
-}
-
-impl Failures {
-    fn may_try(&self) -> bool {
-        self.try_at.is_none_or(|at| Instant::now() >= at)
-    }
-
-    fn note(&mut self, cause: &str) {
-        let step = usize::try_from(self.count).unwrap_or(usize::MAX).min(TRY_AGAIN_AFTER.len() - 1);
-        let wait = TRY_AGAIN_AFTER[step];
-        self.count += 1;
-        self.try_at = Some(Instant::now() + wait);
-        if self.cause != cause {
-            cause.clone_into(&mut self.cause);
-            log::error!("the file is not current, and will be tried again: {cause}");
-        }
-    }
-
-    fn end(&mut self) {
-        if self.count > 0 {
-            log::info!("the file is current again");
-        }
-        *self = Self::default();
     }
 }

@@ -12,7 +12,7 @@ use crate::store::CurrentDatabase;
 use crate::writer::Writer;
 
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// Longer than the writer waits for a lock. A later answer counts as a failure.
+/// As long as the writer waits for a lock, or longer. A later answer counts as a failure.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Reads that take too long have at most one line in this time.
 const LOG_EVERY_SECONDS: i64 = 60;

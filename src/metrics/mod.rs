@@ -23,11 +23,11 @@ const CALLS: usize = Call::ALL.len();
 /// Handles on one set of counters; clones share them.
 ///
 /// Counters of different threads have allocations of their own: all threads add to `requests`, and
-/// would otherwise take the cache line of `commits` from each other, which every read loads.
+/// would otherwise take the cache line of `transactions` from each other, which every read loads.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     requests: Arc<AtomicU64>,
-    commits: Arc<AtomicU64>,
+    transactions: Arc<AtomicU64>,
     lost_transactions: Arc<AtomicU64>,
     handlers: Arc<OfHandlers>,
     writer: Arc<OfWriter>,
@@ -112,15 +112,16 @@ impl Metrics {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Counts a transaction of the writer that has ended. To be called before its answers leave.
-    pub fn count_commit(&self) {
-        self.commits.fetch_add(1, Ordering::Release);
+    /// Counts a transaction of the writer that has ended, committed or not. To be called before its
+    /// answers leave.
+    pub fn count_transaction(&self) {
+        self.transactions.fetch_add(1, Ordering::Release);
     }
 
     /// Rises with every transaction of the writer, before its answers leave: if a reader gets an
     /// unchanged number, it has missed no acknowledged change.
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Acquire)
+    pub fn transactions(&self) -> u64 {
+        self.transactions.load(Ordering::Acquire)
     }
 
     /// Counts transactions that the database lost and that were run again.

@@ -1,6 +1,6 @@
 //! The only place with SQL. The writer uses a database through [`Engine`]: load all rows that a
-//! batch of postbacks concerns, save all that was decided, commit. A second engine is one more
-//! module here that implements it.
+//! batch of postbacks concerns, save all that was decided, commit. Each kind of database is one
+//! module here that implements it, `sqlite` and `mysql`.
 
 mod bad_location;
 mod columns;

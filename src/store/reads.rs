@@ -161,7 +161,7 @@ pub struct LocalReads {
 #[derive(Debug)]
 struct OpenReader {
     reader: CurrentReader,
-    /// The writer's count of commits before the read transaction began; `None` if none is open.
+    /// The writer's count of transactions before the read transaction began; `None` if none is open.
     since: Option<u64>,
 }
 
@@ -195,8 +195,8 @@ impl LocalReads {
     /// Continues the open read transaction, or begins one.
     fn begin_read(self: &Rc<Self>, open: &mut OpenReader) -> Result<(), Fault> {
         // Before the transaction begins: a commit in between is then read twice, never missed.
-        let commits = self.metrics.commits();
-        if open.since == Some(commits) {
+        let transactions = self.metrics.transactions();
+        if open.since == Some(transactions) {
             return Ok(());
         }
         if open.since.take().is_none() {
@@ -204,7 +204,7 @@ impl LocalReads {
         }
         open.reader.end_read()?;
         open.reader.begin_read()?;
-        open.since = Some(commits);
+        open.since = Some(transactions);
         Ok(())
     }
 

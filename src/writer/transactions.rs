@@ -79,7 +79,7 @@ impl Transactions {
 
     /// Counts the transaction before any answer is sent.
     fn ended(&mut self, engine: &mut dyn Engine, reruns: u32) {
-        self.metrics.count_commit();
+        self.metrics.count_transaction();
         if let Some(took) = engine.take_times().commit {
             self.metrics.count_commit_time(took);
         }

@@ -107,6 +107,7 @@ const LAYERS: &[Layer] = &[
         name: "ground",
         reason: "files, time, networks and log lines: knows nothing of members",
         modules: &[
+            "backoff",
             "chain",
             "child",
             "counted",

@@ -156,8 +156,8 @@ impl Connection {
         Ok(done?)
     }
 
-    /// The rows of a query over many keys. Keys that are repeated to fill the statement give no
-    /// further rows.
+    /// The rows of a query over many keys. Some keys are repeated to fill the statement: where the
+    /// query makes a table of them, as by UNION ALL, their rows come again.
     pub(super) fn rows_by(
         &mut self,
         many: &'static Many,
