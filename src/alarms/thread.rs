@@ -93,7 +93,7 @@ impl AlarmThread {
             started: now,
             led_at: now.steady,
             probe: Probe::default(),
-            untold: Vec::new(),
+            undelivered: Vec::new(),
             kept: kept.iter().map(|raised| raised.cause).collect(),
             told: alarms.clone(),
             host: host(),
@@ -135,7 +135,7 @@ struct Watch {
     led_at: i64,
     probe: Probe,
     /// The events, with their messages, that a target has not taken yet.
-    untold: Vec<(Event, String)>,
+    undelivered: Vec<(Event, String)>,
     /// The causes that were last written to the file.
     kept: BTreeSet<Cause>,
 }
@@ -182,8 +182,8 @@ impl Watch {
     /// is told again.
     fn keep(&mut self, raised: &[Raised]) {
         let targets = &self.targets;
-        self.untold.retain(|(_, json)| targets.iter().any(|target| target.has(json)));
-        let told = as_told(raised, self.untold.iter().map(|(event, _)| event));
+        self.undelivered.retain(|(_, json)| targets.iter().any(|target| target.has(json)));
+        let told = as_delivered(raised, self.undelivered.iter().map(|(event, _)| event));
         let causes: BTreeSet<Cause> = told.iter().map(|raised| raised.cause).collect();
         if causes == self.kept {
             return;
@@ -219,17 +219,20 @@ impl Watch {
         }
         let json = event.json(&self.host);
         self.targets.iter().for_each(|target| target.put(json.clone()));
-        self.untold.push((event.clone(), json));
+        self.undelivered.push((event.clone(), json));
     }
 }
 
 /// The alarms as they were told: those that are raised, as if the events that wait had not been.
-fn as_told<'e>(raised: &[Raised], untold: impl Iterator<Item = &'e Event>) -> Vec<Raised> {
+fn as_delivered<'e>(
+    raised: &[Raised],
+    undelivered: impl Iterator<Item = &'e Event>,
+) -> Vec<Raised> {
     let mut told: BTreeMap<Cause, Raised> =
         raised.iter().map(|raised| (raised.cause, raised.clone())).collect();
     let mut seen = BTreeSet::new();
     // The first that waits says how it was before.
-    for Event { cause, state, since, message } in untold {
+    for Event { cause, state, since, message } in undelivered {
         if !seen.insert(*cause) {
             continue;
         }
@@ -256,7 +259,7 @@ mod tests {
         let event =
             |state| Event { cause: Cause::Disk, state, since: 7, message: "an event".into() };
         let (begun, over) = (event(State::Raised), event(State::Cleared));
-        for (now, untold, kept) in [
+        for (now, undelivered, kept) in [
             (vec![raised("now")], vec![], vec![raised("now")]),
             (vec![], vec![], vec![]),
             (vec![raised("now")], vec![&begun], vec![]),
@@ -265,7 +268,7 @@ mod tests {
             (vec![raised("now")], vec![&over, &begun], vec![raised("an event")]),
             (vec![raised("now")], vec![&begun, &over, &begun], vec![]),
         ] {
-            assert_eq!(as_told(&now, untold.iter().copied()), kept, "{untold:?}");
+            assert_eq!(as_delivered(&now, undelivered.iter().copied()), kept, "{undelivered:?}");
         }
     }
 }

@@ -93,7 +93,7 @@ pub(crate) struct Losing<'e> {
     /// The next step of the conversion fails with this.
     pub(crate) convert_fails_with: Option<Fault>,
     /// Commits happen, and their outcome is not known.
-    pub(crate) commits_in_the_dark: bool,
+    pub(crate) outcomes_are_unknown: bool,
     /// A refused row ends its transaction, as with MariaDB.
     pub(crate) ends_at_refused: bool,
     /// Steps that were taken.
@@ -112,7 +112,7 @@ impl<'e> Losing<'e> {
             lost_from: None,
             refused: None,
             convert_fails_with: None,
-            commits_in_the_dark: false,
+            outcomes_are_unknown: false,
             ends_at_refused: false,
             steps: 0,
             begun: 0,
@@ -182,7 +182,7 @@ impl Engine for Losing<'_> {
     fn commit(&mut self) -> Result<(), Fault> {
         self.step()?;
         self.engine.commit()?;
-        match self.commits_in_the_dark {
+        match self.outcomes_are_unknown {
             true => Err(Fault::OutcomeUnknown(Cause::new("connection lost", None))),
             false => Ok(()),
         }

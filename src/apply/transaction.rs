@@ -228,7 +228,7 @@ mod tests {
     fn a_batch_whose_outcome_is_unknown_is_not_run_again() {
         let scene = Scene::new();
         let (done, begun) = scene.with_losing(
-            |losing| losing.commits_in_the_dark = true,
+            |losing| losing.outcomes_are_unknown = true,
             |losing| (run(&scene, &batch(), losing), losing.begun),
         );
         assert_eq!(done.unwrap_err().to_string(), "the outcome of a commit is unknown");

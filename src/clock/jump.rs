@@ -30,7 +30,7 @@ pub struct Watch {
     /// How long a new time must be stable to be accepted, seconds.
     confirm_seconds: i64,
     /// The accepted difference of the clocks, `wall - steady`.
-    believed: i64,
+    accepted: i64,
     /// How far the clock may be ahead of it.
     ahead_max: i64,
     /// The current difference, and since when it is stable.
@@ -57,13 +57,13 @@ impl Watch {
     /// ahead of it, the clock may be wrong.
     pub fn new(now: Reading, last: Option<i64>, confirm_minutes: u32) -> Self {
         let is_far_ahead = last.is_some_and(|last| now.wall.saturating_sub(last) > QUIET_SECONDS);
-        let (believed, ahead_max) = match last {
+        let (accepted, ahead_max) = match last {
             Some(last) if is_far_ahead => (last.saturating_sub(now.steady), QUIET_SECONDS),
             _ => (now.difference(), JUMP_SECONDS),
         };
         Self {
             confirm_seconds: i64::from(confirm_minutes) * 60,
-            believed,
+            accepted,
             ahead_max,
             stays: Stays::at(now),
             is_pending: false,
@@ -78,16 +78,16 @@ impl Watch {
             self.stays = Stays::at(now);
         }
         let was_pending = self.is_pending;
-        let from = self.believed.saturating_add(now.steady);
+        let from = self.accepted.saturating_add(now.steady);
         let has_stayed = now.steady.saturating_sub(self.stays.since) >= self.confirm_seconds;
         let is_near = (-JUMP_SECONDS..=self.ahead_max).contains(&now.wall.saturating_sub(from));
         self.is_pending = !is_near && !has_stayed;
         if has_stayed {
             // A difference that is no jump is accepted too, so that it follows the corrections of
             // the clock.
-            self.believe(now);
+            self.accept(now);
         } else if is_near && self.ahead_max != JUMP_SECONDS {
-            self.believe(now);
+            self.accept(now);
         }
         let until = now.wall.saturating_add(self.stays.since + self.confirm_seconds - now.steady);
         let jump = Jump { from, to: now.wall, until };
@@ -110,8 +110,8 @@ impl Watch {
         self.is_pending
     }
 
-    fn believe(&mut self, now: Reading) {
-        (self.believed, self.ahead_max) = (now.difference(), JUMP_SECONDS);
+    fn accept(&mut self, now: Reading) {
+        (self.accepted, self.ahead_max) = (now.difference(), JUMP_SECONDS);
         self.stays = Stays::at(now);
     }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_stays_for_ten_minutes_is_believed() {
+    fn a_jump_that_stays_for_ten_minutes_is_accepted() {
         let seen = looks(
             &mut watch(),
             &[(0, 0), (10, YEAR), (609, YEAR), (610, YEAR), (611, YEAR), (2_000, YEAR)],
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(
             seen,
             [(0, ""), (0, "back"), (0, ""), (0, "stayed"), (YEAR, "ahead")],
-            "and then ahead of what is believed"
+            "and then ahead of what is accepted"
         );
     }
 
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_time_to_wait_a_jump_is_believed_at_once() {
+    fn without_a_time_to_wait_a_jump_is_accepted_at_once() {
         let seen = looks(&mut Watch::new(at(0, 0), None, 0), &[(1, YEAR), (2, YEAR), (3, 0)]);
         assert_eq!(seen, [(0, "stayed"), (0, ""), (0, "")]);
     }
@@ -349,7 +349,7 @@ mod tests {
             &[(0, 0), (5, DAY / 2 - YEAR), (6, DAY / 2 - YEAR), (7, 0)],
         );
         let expected = [(YEAR, "ahead"), (0, "right"), (0, ""), (YEAR - DAY / 2, "")];
-        assert_eq!(wrong, expected, "a wrong year, set right: then that is believed");
+        assert_eq!(wrong, expected, "a wrong year, set right: then that is accepted");
     }
 
     #[test]

@@ -104,13 +104,13 @@ struct Used {
 
 /// What memory alone says of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glance {
+pub enum FromMemory {
     /// The member may enter.
     Open,
     /// The member is blocked.
     Blocked,
     /// [`Sharing::settle`] decides, with what the database has.
-    Look,
+    Unknown,
 }
 
 /// What follows from a use.
@@ -168,25 +168,29 @@ impl Sharing {
     }
 
     /// Looks at memory, and notes the use there. `now` is in unix seconds.
-    pub fn glance(&self, member: Key, address: IpAddr, now: i64) -> Glance {
+    pub fn from_memory(&self, member: Key, address: IpAddr, now: i64) -> FromMemory {
         if !self.is_on() || self.is_exempt(member, address) {
-            return Glance::Open;
+            return FromMemory::Open;
         }
         if self.is_blocked(member, now) {
-            return Glance::Blocked;
+            return FromMemory::Blocked;
         }
         let network = self.network(address);
         let mut shard = self.shard(member);
-        let Some(seen) = shard.get(&member) else { return Glance::Look };
+        let Some(seen) = shard.get(&member) else { return FromMemory::Unknown };
         let since = now - self.config.window_seconds;
         let used = seen.networks.iter_mut().find(|used| used.network == network);
-        let Some(used) = used.filter(|used| used.last > since) else { return Glance::Look };
+        let Some(used) = used.filter(|used| used.last > since) else { return FromMemory::Unknown };
         if now - used.written >= self.config.window_seconds / WRITTEN_TIMES {
-            return Glance::Look;
+            return FromMemory::Unknown;
         }
         let was_idle = now - used.last >= AT_ONCE_SECONDS;
         used.last = used.last.max(now);
-        if was_idle && self.reason(seen, now).is_some() { Glance::Look } else { Glance::Open }
+        if was_idle && self.reason(seen, now).is_some() {
+            FromMemory::Unknown
+        } else {
+            FromMemory::Open
+        }
     }
 
     fn is_exempt(&self, member: Key, address: IpAddr) -> bool {

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 
 use super::area::{Area, ThreadArea};
 use super::members::Members;
-use super::sharing::{Glance, Settled, Use};
+use super::sharing::{FromMemory, Settled, Use};
 use crate::identity::Key;
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{Fault, Note, Read};
@@ -26,10 +26,10 @@ impl ThreadArea {
     /// is.
     pub(super) async fn is_blocked(&self, member: Key, address: IpAddr, now: i64) -> bool {
         let sharing = &self.shared.sharing;
-        match sharing.glance(member, address, now) {
-            Glance::Open => return false,
-            Glance::Blocked => return true,
-            Glance::Look => {}
+        match sharing.from_memory(member, address, now) {
+            FromMemory::Open => return false,
+            FromMemory::Blocked => return true,
+            FromMemory::Unknown => {}
         }
         let used = Use { member, address, at: now };
         if !sharing.blocks() {

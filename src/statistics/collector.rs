@@ -86,7 +86,7 @@ impl Collector {
         if settled <= after {
             return Ok(false);
         }
-        let page = reader.glances_after(after, settled, PAGE_RECORDS)?;
+        let page = reader.summaries_after(after, settled, PAGE_RECORDS)?;
         let is_full = page.len() >= PAGE_RECORDS as usize;
         self.after = Some(page.last().filter(|_| is_full).map_or(settled, |last| last.id));
         page.into_iter().for_each(|record| self.tally.add(record, now.wall));
@@ -119,7 +119,7 @@ impl Collector {
     pub fn read_back(&mut self, reader: &dyn Read, now: i64) -> Result<bool, Fault> {
         let Some(before) = self.before else { return Ok(false) };
         let oldest = now - READ_BACK_SECONDS;
-        let page = reader.glances_before(before, PAGE_RECORDS)?;
+        let page = reader.summaries_before(before, PAGE_RECORDS)?;
         let is_full = page.len() >= PAGE_RECORDS as usize;
         // Ids rise with time, but for a clock that was wrong.
         let reached = page.last().is_some_and(|last| last.at < oldest);

@@ -8,7 +8,7 @@ use super::snapshot::{
 };
 use crate::action::{NAMES, place};
 use crate::reply::Word;
-use crate::store::Glance;
+use crate::store::RecordSummary;
 
 /// The hours that are counted by action and reply word.
 const HOURS_SHOWN: i64 = 48;
@@ -79,7 +79,7 @@ impl Default for Tally {
 
 impl Tally {
     /// Counts a record at `now`.
-    pub(super) fn add(&mut self, record: Glance, now: i64) {
+    pub(super) fn add(&mut self, record: RecordSummary, now: i64) {
         let at = record.at;
         if !record.is_of_nats || at > now + AHEAD_SECONDS_MAX {
             return;
@@ -92,7 +92,7 @@ impl Tally {
         self.note_site(record.siteid, at, action);
         if let Some(mut reply) = record.error {
             reply.truncate(reply.floor_char_boundary(REPLY_BYTES_MAX));
-            let Glance { id, siteid, memberid, action, .. } = record;
+            let RecordSummary { id, siteid, memberid, action, .. } = record;
             self.errors.insert(id, ErrorReply { id, at, siteid, memberid, action, reply });
             if self.errors.len() > ERRORS_KEPT {
                 self.errors.pop_first();

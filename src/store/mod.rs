@@ -10,7 +10,6 @@ mod database_state;
 mod diagnosis;
 mod fault;
 mod found;
-mod glance;
 mod lapse;
 mod location;
 pub mod mysql;
@@ -19,6 +18,7 @@ pub mod pages;
 mod person;
 mod read;
 pub mod reads;
+mod record_summary;
 mod records;
 mod shaped;
 mod sqlite;
@@ -36,7 +36,6 @@ pub use diagnosis::{
 };
 pub use fault::{Cause, Fault, Replacement, if_readable};
 pub use found::{FoundMember, FoundState, SearchBy};
-pub use glance::{CountPage, Glance, SiteCount};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
     Fingerprint, Location, begin_migration, check_access, check_content, check_content_within,
@@ -48,6 +47,7 @@ pub use open_error::{OpenError, SCHEMA_VERSION, UpgradeError};
 pub use person::{Forgotten, Person, Residue, Traces};
 pub use read::Read;
 pub use reads::{ReadError, ReadLimits, ReadSource, Reads};
+pub use record_summary::{CountPage, RecordSummary, SiteCount};
 use records::LOGIN_RECORDS_MAX;
 pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, EngineTimes, FindBy, Forms,

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::copy::{Copied, CopyError, CopyWatch};
-use super::glance::{CountPage, Glance};
+use super::record_summary::{CountPage, RecordSummary};
 use super::records::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, FindBy, FormsCursor, FormsPage,
     JournalFilter, JournalSpan, KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
@@ -207,11 +207,16 @@ pub trait Read: fmt::Debug + Send {
 
     /// What statistics need of the journal records with numbers above `after` and up to `newest`,
     /// at most `most`, in the order of effect.
-    fn glances_after(&self, after: i64, newest: i64, most: u32) -> Result<Vec<Glance>, Fault>;
+    fn summaries_after(
+        &self,
+        after: i64,
+        newest: i64,
+        most: u32,
+    ) -> Result<Vec<RecordSummary>, Fault>;
 
     /// What statistics need of the journal records with numbers below `before`, at most `most`, the
     /// newest first.
-    fn glances_before(&self, before: i64, most: u32) -> Result<Vec<Glance>, Fault>;
+    fn summaries_before(&self, before: i64, most: u32) -> Result<Vec<RecordSummary>, Fault>;
 
     /// About how many records the journal has. Costs little, however many there are: it does not
     /// count them.

@@ -30,7 +30,7 @@ pub struct Ledger {
     /// Whether something may be due.
     is_behind: bool,
     /// The number of blocks that ended without a line, since this was last logged.
-    untold: usize,
+    without_line: usize,
     /// The number of rows in the table that this service did not write.
     foreign_rows: usize,
     /// The generation of the database that holds the rows: see
@@ -132,7 +132,7 @@ impl Ledger {
             match self.entries.get_mut(&block.target) {
                 Some(entry) if entry.block == block => entry.holds = true,
                 Some(entry) => {
-                    self.untold += usize::from(!entry.has_line);
+                    self.without_line += usize::from(!entry.has_line);
                     *entry = Entry::of_own(block, weight, entry.row);
                 }
                 None => {
@@ -141,8 +141,9 @@ impl Ledger {
                 }
             }
         }
-        let untold = self.entries.values_mut().filter(|entry| !entry.holds && !entry.has_line);
-        self.untold += untold.map(|entry| entry.has_line = true).count();
+        let without_line =
+            self.entries.values_mut().filter(|entry| !entry.holds && !entry.has_line);
+        self.without_line += without_line.map(|entry| entry.has_line = true).count();
         self.forget_over();
     }
 
@@ -171,12 +172,12 @@ impl Ledger {
             entry.block.line()
         };
         let mut lines: Vec<String> = lines.into_iter().map(line).collect();
-        if self.untold > 0 {
+        if self.without_line > 0 {
             lines.push(format!(
                 "{} more login blocks began and ended without a line of their own",
-                self.untold
+                self.without_line
             ));
-            self.untold = 0;
+            self.without_line = 0;
         }
         lines
     }

@@ -51,18 +51,18 @@ pub(super) struct Held {
 type Place = (i64, u64);
 
 /// A group of blocks of which one is evicted. Each member's name is a group.
-type Crowd = (Weight, Option<LoginName>);
+type Group = (Weight, Option<LoginName>);
 
 /// The blocks, and the order of their eviction.
 pub(super) struct Blocks {
     held_max: usize,
     held: HashMap<Target, (Held, Place)>,
     ends: BTreeMap<Place, Target>,
-    crowds: HashMap<Crowd, BTreeMap<Place, Target>>,
+    groups: HashMap<Group, BTreeMap<Place, Target>>,
     /// The groups by weight and size. The first one loses a block next.
     sizes: BTreeSet<(Weight, Reverse<usize>, Option<LoginName>)>,
     /// The number of narrow blocks under each wider target that may be merged.
-    siblings: HashMap<Target, usize>,
+    narrow_counts: HashMap<Target, usize>,
     /// The wider targets with enough blocks to merge. The last one has the most.
     mergeable: BTreeSet<(usize, Target)>,
     next: u64,
@@ -79,9 +79,9 @@ impl Blocks {
             held_max,
             held: HashMap::new(),
             ends: BTreeMap::new(),
-            crowds: HashMap::new(),
+            groups: HashMap::new(),
             sizes: BTreeSet::new(),
-            siblings: HashMap::new(),
+            narrow_counts: HashMap::new(),
             mergeable: BTreeSet::new(),
             next: 0,
             changes: 0,
@@ -93,7 +93,7 @@ impl Blocks {
         self.lift(&held.block.target);
         while self.held.len() >= self.held_max {
             if !self.merge() {
-                self.give_way();
+                self.evict_one();
             }
         }
         self.put(held);
@@ -112,10 +112,10 @@ impl Blocks {
         let Some((held, place)) = self.held.remove(target) else { return };
         self.changes += 1;
         self.ends.remove(&place);
-        self.change_crowd(crowd(&held), |crowd| {
-            crowd.remove(&place);
+        self.change_group(group_of(&held), |group| {
+            group.remove(&place);
         });
-        self.change_siblings(&held, |count| count.saturating_sub(1));
+        self.change_narrow_count(&held, |count| count.saturating_sub(1));
     }
 
     pub(super) fn hold(&self, target: &Target) -> bool {
@@ -145,10 +145,10 @@ impl Blocks {
         self.next += 1;
         self.changes += 1;
         self.ends.insert(place, target.clone());
-        self.change_crowd(crowd(&held), |crowd| {
-            crowd.insert(place, target.clone());
+        self.change_group(group_of(&held), |group| {
+            group.insert(place, target.clone());
         });
-        self.change_siblings(&held, |count| count + 1);
+        self.change_narrow_count(&held, |count| count + 1);
         self.held.insert(target, (held, place));
     }
 
@@ -174,44 +174,44 @@ impl Blocks {
         true
     }
 
-    fn give_way(&mut self) {
+    fn evict_one(&mut self) {
         let Some((weight, _, name)) = self.sizes.first().cloned() else { return };
-        let first = self.crowds.get(&(weight, name)).and_then(|crowd| crowd.first_key_value());
+        let first = self.groups.get(&(weight, name)).and_then(|group| group.first_key_value());
         if let Some(target) = first.map(|(_, target)| target.clone()) {
             self.lift(&target);
         }
     }
 
-    fn change_crowd(&mut self, key: Crowd, change: impl FnOnce(&mut BTreeMap<Place, Target>)) {
-        let crowd = self.crowds.entry(key.clone()).or_default();
-        let before = crowd.len();
-        change(crowd);
-        let after = crowd.len();
+    fn change_group(&mut self, key: Group, change: impl FnOnce(&mut BTreeMap<Place, Target>)) {
+        let group = self.groups.entry(key.clone()).or_default();
+        let before = group.len();
+        change(group);
+        let after = group.len();
         self.sizes.remove(&(key.0, Reverse(before), key.1.clone()));
         if after > 0 {
             self.sizes.insert((key.0, Reverse(after), key.1));
         } else {
-            self.crowds.remove(&key);
+            self.groups.remove(&key);
         }
     }
 
-    fn change_siblings(&mut self, held: &Held, change: impl FnOnce(usize) -> usize) {
+    fn change_narrow_count(&mut self, held: &Held, change: impl FnOnce(usize) -> usize) {
         let Some(wide) = held.block.target.wider().filter(|_| !held.stays_narrow) else { return };
-        let before = self.siblings.get(&wide).copied().unwrap_or(0);
+        let before = self.narrow_counts.get(&wide).copied().unwrap_or(0);
         let after = change(before);
         self.mergeable.remove(&(before, wide.clone()));
         if after >= MERGED_MIN {
             self.mergeable.insert((after, wide.clone()));
         }
         if after > 0 {
-            self.siblings.insert(wide, after);
+            self.narrow_counts.insert(wide, after);
         } else {
-            self.siblings.remove(&wide);
+            self.narrow_counts.remove(&wide);
         }
     }
 }
 
-fn crowd(held: &Held) -> Crowd {
+fn group_of(held: &Held) -> Group {
     let name = held.block.target.name().filter(|_| held.weight == Weight::Member);
     (held.weight, name.cloned())
 }
@@ -407,15 +407,15 @@ mod tests {
             assert_ne!(blocks.changes(), before);
             blocks.begin(held(&text, weight, i64::from(number % 100)));
             assert_eq!(blocks.ends.len(), blocks.len());
-            assert_eq!(blocks.crowds.values().map(BTreeMap::len).sum::<usize>(), blocks.len());
+            assert_eq!(blocks.groups.values().map(BTreeMap::len).sum::<usize>(), blocks.len());
         }
         assert_eq!(blocks.len(), 64);
         blocks.end(100);
         assert_eq!(
-            (blocks.len(), blocks.ends.len(), blocks.crowds.len(), blocks.sizes.len()),
+            (blocks.len(), blocks.ends.len(), blocks.groups.len(), blocks.sizes.len()),
             (0, 0, 0, 0)
         );
-        assert_eq!((blocks.siblings.len(), blocks.mergeable.len()), (0, 0));
+        assert_eq!((blocks.narrow_counts.len(), blocks.mergeable.len()), (0, 0));
     }
 
     /// Regression: with a list that was searched, this took minutes.

@@ -33,10 +33,10 @@ impl Scene {
     /// Whether bob gets in from an address in this country.
     fn enters_from(&mut self, address: &str, country: &str, now: i64) -> bool {
         let address = address.parse().unwrap();
-        match self.sharing.glance(bob(), address, now) {
-            Glance::Open => true,
-            Glance::Blocked => false,
-            Glance::Look => {
+        match self.sharing.from_memory(bob(), address, now) {
+            FromMemory::Open => true,
+            FromMemory::Blocked => false,
+            FromMemory::Unknown => {
                 self.looked += 1;
                 let stored: Vec<_> = self.rows.values().cloned().collect();
                 let settled = self.sharing.settle(
@@ -253,10 +253,10 @@ fn blocks_of_other_receivers_begin_and_lifted_ones_end() {
         SharingBlock { key: bob(), since: NOON, until: NOON + HOUR, why: SharingReason::Networks };
     let home = "203.0.113.9".parse().unwrap();
     assert!(scene.sharing.take_up(vec![block], NOON).is_empty());
-    assert_eq!(scene.sharing.glance(bob(), home, NOON + 1), Glance::Blocked);
+    assert_eq!(scene.sharing.from_memory(bob(), home, NOON + 1), FromMemory::Blocked);
     assert!(scene.sharing.take_up(vec![block], NOON + 60).is_empty());
     assert_eq!(scene.sharing.take_up(Vec::new(), NOON + 61), [bob()]);
-    assert_eq!(scene.sharing.glance(bob(), home, NOON + 62), Glance::Look);
+    assert_eq!(scene.sharing.from_memory(bob(), home, NOON + 62), FromMemory::Unknown);
     assert_eq!(scene.sharing.blocked(), 0);
 }
 
@@ -320,7 +320,7 @@ fn a_clock_that_is_set_back_does_not_make_a_block_longer() {
         SharingBlock { key: bob(), since: NOON, until: NOON + HOUR, why: SharingReason::Networks };
     scene.sharing.take_up(vec![block], NOON);
     let home = "203.0.113.9".parse().unwrap();
-    assert_eq!(scene.sharing.glance(bob(), home, NOON - 1), Glance::Look);
+    assert_eq!(scene.sharing.from_memory(bob(), home, NOON - 1), FromMemory::Unknown);
 }
 
 #[test]

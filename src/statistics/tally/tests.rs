@@ -3,8 +3,8 @@ use super::*;
 /// A Monday, 12:00 UTC.
 const NOON: i64 = 1_781_524_800;
 
-fn record(id: i64, at: i64, action: &'static str, site: i64, word: Word) -> Glance {
-    Glance {
+fn record(id: i64, at: i64, action: &'static str, site: i64, word: Word) -> RecordSummary {
+    RecordSummary {
         id,
         at,
         is_of_nats: true,
@@ -34,7 +34,7 @@ fn postbacks_are_counted_by_hour_action_and_word_and_older_ones_than_two_days_ar
     ] {
         tally.add(record(id, at, action, 5, word), NOON + 60);
     }
-    let of_command = Glance { is_of_nats: false, ..record(6, NOON, "ADD", 5, Word::Ok) };
+    let of_command = RecordSummary { is_of_nats: false, ..record(6, NOON, "ADD", 5, Word::Ok) };
     tally.add(of_command, NOON + 60);
     tally.add(record(7, NOON + 99_999, "ADD", 5, Word::Ok), NOON + 60);
     let count = |hour, action, word, count| HourCount { hour, action: Some(action), word, count };
@@ -67,7 +67,8 @@ fn the_last_postback_of_each_site_and_action_is_known_and_others_are_one_site() 
     for site in 2..=150 {
         tally.add(record(site, NOON + site, "EXPIRE", site, Word::Ok), NOON + 200);
     }
-    let nothing = Glance { siteid: None, action: None, ..record(5, NOON, "ADD", 1, Word::Error) };
+    let nothing =
+        RecordSummary { siteid: None, action: None, ..record(5, NOON, "ADD", 1, Word::Error) };
     tally.add(nothing, NOON + 200);
     let found = snapshot(&tally, NOON + 200).last;
     assert_eq!(found.len(), SITES_MAX + 1 + 2);
@@ -85,7 +86,8 @@ fn the_newest_fifty_error_replies_are_kept_in_whichever_order_they_are_read() {
     assert_eq!(ids, (110..160).rev().collect::<Vec<_>>());
     assert_eq!(errors[0].reply, "ERROR|number 159");
     let long = "x".repeat(5_000);
-    tally.add(Glance { error: Some(long), ..record(500, NOON, "ADD", 1, Word::Error) }, NOON);
+    tally
+        .add(RecordSummary { error: Some(long), ..record(500, NOON, "ADD", 1, Word::Error) }, NOON);
     assert_eq!(snapshot(&tally, NOON).errors[0].reply.len(), REPLY_BYTES_MAX);
 }
 

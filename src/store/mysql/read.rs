@@ -24,9 +24,9 @@ use crate::password::{KeyId, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, CountPage,
-    Fault, FindBy, FormsCursor, FormsPage, FoundMember, Glance, JournalFilter, JournalSpan,
-    KnownId, LoginRow, NamedLogins, Pending, Person, Read, SearchBy, StoredRecord, Table, TableRow,
-    Traces, Unfolded, UnreadableRecord, View, Wanted, if_readable, standing_at,
+    Fault, FindBy, FormsCursor, FormsPage, FoundMember, JournalFilter, JournalSpan, KnownId,
+    LoginRow, NamedLogins, Pending, Person, Read, RecordSummary, SearchBy, StoredRecord, Table,
+    TableRow, Traces, Unfolded, UnreadableRecord, View, Wanted, if_readable, standing_at,
 };
 
 static HERE: LazyLock<String> = LazyLock::new(|| {
@@ -393,12 +393,17 @@ impl Read for Reader {
         self.first_record_from(id)
     }
 
-    fn glances_after(&self, after: i64, newest: i64, most: u32) -> Result<Vec<Glance>, Fault> {
-        self.select_glances_after(after, newest, most)
+    fn summaries_after(
+        &self,
+        after: i64,
+        newest: i64,
+        most: u32,
+    ) -> Result<Vec<RecordSummary>, Fault> {
+        self.select_summaries_after(after, newest, most)
     }
 
-    fn glances_before(&self, before: i64, most: u32) -> Result<Vec<Glance>, Fault> {
-        self.select_glances_before(before, most)
+    fn summaries_before(&self, before: i64, most: u32) -> Result<Vec<RecordSummary>, Fault> {
+        self.select_summaries_before(before, most)
     }
 
     fn count_journal(&self) -> Result<u64, Fault> {

@@ -4,36 +4,36 @@ use mysql::{Row, Value};
 
 use super::reader::Reader;
 use super::rows::get;
-use crate::store::{CountPage, Fault, Glance};
+use crate::store::{CountPage, Fault, RecordSummary};
 
 impl Reader {
-    /// See [`crate::store::Read::glances_after`].
-    pub(super) fn select_glances_after(
+    /// See [`crate::store::Read::summaries_after`].
+    pub(super) fn select_summaries_after(
         &self,
         after: i64,
         newest: i64,
         most: u32,
-    ) -> Result<Vec<Glance>, Fault> {
+    ) -> Result<Vec<RecordSummary>, Fault> {
         let rows = self.rows(
             "SELECT id, at, source, action, siteid, memberid, reply FROM journal
              WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
             vec![after.into(), newest.into(), most.into()],
         )?;
-        rows.into_iter().map(read_glance).collect()
+        rows.into_iter().map(read_summary).collect()
     }
 
-    /// See [`crate::store::Read::glances_before`].
-    pub(super) fn select_glances_before(
+    /// See [`crate::store::Read::summaries_before`].
+    pub(super) fn select_summaries_before(
         &self,
         before: i64,
         most: u32,
-    ) -> Result<Vec<Glance>, Fault> {
+    ) -> Result<Vec<RecordSummary>, Fault> {
         let rows = self.rows(
             "SELECT id, at, source, action, siteid, memberid, reply FROM journal
              WHERE id < ? ORDER BY id DESC LIMIT ?",
             vec![before.into(), most.into()],
         )?;
-        rows.into_iter().map(read_glance).collect()
+        rows.into_iter().map(read_summary).collect()
     }
 
     /// See [`crate::store::Read::count_journal`]. The server estimates it.
@@ -98,9 +98,9 @@ impl Reader {
     }
 }
 
-fn read_glance(mut row: Row) -> Result<Glance, Fault> {
+fn read_summary(mut row: Row) -> Result<RecordSummary, Fault> {
     let (action, reply): (Option<String>, String) = (get(&mut row, 3)?, get(&mut row, 6)?);
-    Ok(Glance::new(
+    Ok(RecordSummary::new(
         (get(&mut row, 0)?, get(&mut row, 1)?),
         &get::<String>(&mut row, 2)?,
         action.as_deref(),

@@ -3,35 +3,35 @@
 use rusqlite::{Row, params};
 
 use super::reader::Reader;
-use crate::store::{CountPage, Fault, Glance};
+use crate::store::{CountPage, Fault, RecordSummary};
 
 impl Reader {
-    /// See [`crate::store::Read::glances_after`].
-    pub(super) fn select_glances_after(
+    /// See [`crate::store::Read::summaries_after`].
+    pub(super) fn select_summaries_after(
         &self,
         after: i64,
         newest: i64,
         most: u32,
-    ) -> Result<Vec<Glance>, Fault> {
+    ) -> Result<Vec<RecordSummary>, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id, at, source, action, siteid, memberid, reply FROM journal
              WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![after, newest, most], read_glance)?;
+        let rows = statement.query_map(params![after, newest, most], read_summary)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// See [`crate::store::Read::glances_before`].
-    pub(super) fn select_glances_before(
+    /// See [`crate::store::Read::summaries_before`].
+    pub(super) fn select_summaries_before(
         &self,
         before: i64,
         most: u32,
-    ) -> Result<Vec<Glance>, Fault> {
+    ) -> Result<Vec<RecordSummary>, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id, at, source, action, siteid, memberid, reply FROM journal
              WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![before, most], read_glance)?;
+        let rows = statement.query_map(params![before, most], read_summary)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -93,10 +93,10 @@ impl Reader {
 }
 
 /// Text that is not UTF-8 is no reason to miss the record.
-fn read_glance(row: &Row<'_>) -> rusqlite::Result<Glance> {
+fn read_summary(row: &Row<'_>) -> rusqlite::Result<RecordSummary> {
     let (source, action, reply) = (row.get_ref(2)?, row.get_ref(3)?, row.get_ref(6)?);
     let action = action.as_bytes_or_null()?.map(String::from_utf8_lossy);
-    Ok(Glance::new(
+    Ok(RecordSummary::new(
         (row.get(0)?, row.get(1)?),
         &String::from_utf8_lossy(source.as_bytes()?),
         action.as_deref(),

@@ -175,7 +175,7 @@ fn an_unknown_outcome_of_a_postback_alone_has_the_database_opened_anew() {
     let ended = scene.with_losing(
         |losing| {
             losing.refused = Some(member("73"));
-            (losing.ends_at_refused, losing.commits_in_the_dark) = (true, true);
+            (losing.ends_at_refused, losing.outcomes_are_unknown) = (true, true);
         },
         |losing| (thread.work(losing), losing.begun),
     );

@@ -16,8 +16,8 @@ use nats_userman::password::{KeyId, Stored};
 use nats_userman::shared_use::{MemberNetwork, SharingBlock};
 use nats_userman::store::{
     BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch,
-    CountPage, CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, FoundMember, Glance,
-    JournalFilter, JournalSpan, KnownId, Location, LoginRow, NamedLogins, Pending, Person, Read,
+    CountPage, CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, FoundMember, JournalFilter,
+    JournalSpan, KnownId, Location, LoginRow, NamedLogins, Pending, Person, Read, RecordSummary,
     SearchBy, StoredRecord, Table, TableRow, Traces, Unfolded, UnreadableRecord, View, Wanted,
     open_reader,
 };
@@ -293,12 +293,17 @@ impl Read for GatedReader {
         self.inner.record_from(id)
     }
 
-    fn glances_after(&self, after: i64, newest: i64, most: u32) -> Result<Vec<Glance>, Fault> {
-        self.inner.glances_after(after, newest, most)
+    fn summaries_after(
+        &self,
+        after: i64,
+        newest: i64,
+        most: u32,
+    ) -> Result<Vec<RecordSummary>, Fault> {
+        self.inner.summaries_after(after, newest, most)
     }
 
-    fn glances_before(&self, before: i64, most: u32) -> Result<Vec<Glance>, Fault> {
-        self.inner.glances_before(before, most)
+    fn summaries_before(&self, before: i64, most: u32) -> Result<Vec<RecordSummary>, Fault> {
+        self.inner.summaries_before(before, most)
     }
 
     fn count_journal(&self) -> Result<u64, Fault> {

@@ -336,8 +336,8 @@ fn read(reader: &dyn Read) -> Result<(), Fault> {
         }
     }
     reader.record_from(5)?;
-    reader.glances_after(0, 900, 9)?;
-    reader.glances_before(900, 9)?;
+    reader.summaries_after(0, 900, 9)?;
+    reader.summaries_before(900, 9)?;
     reader.count_journal()?;
     reader.count_members_page(Some((1, 71)), 9)?;
     reader.count_formers_page(Some((1, 71)), 9)?;

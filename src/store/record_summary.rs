@@ -5,7 +5,7 @@ use crate::reply::Word;
 
 /// The columns of a journal record that statistics count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Glance {
+pub struct RecordSummary {
     /// The number of the record.
     pub id: i64,
     /// Unix seconds.
@@ -24,7 +24,7 @@ pub struct Glance {
     pub error: Option<String>,
 }
 
-impl Glance {
+impl RecordSummary {
     /// A record of these columns.
     pub(super) fn new(
         (id, at): (i64, i64),
