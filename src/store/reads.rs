@@ -161,7 +161,7 @@ pub struct LocalReads {
 #[derive(Debug)]
 struct OpenReader {
     reader: CurrentReader,
-    /// The writer's count of transactions before the read transaction began; `None` if none is open.
+    /// The writer's count of transactions when the read transaction began; `None` if none is open.
     since: Option<u64>,
 }
 

@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn a_note_whose_row_is_refused_takes_no_other_with_it() {
-        // Steps 0 to 2 are those of the first transaction. Alone, the note of 71 has 3 to 5, that of
-        // 72 has 6 and 7.
+        // The first transaction has steps 0 to 2. Alone, the note of 71 has 3 to 5, and that of 72
+        // has 6 and 7.
         let all = (None, [true; 4], 0);
         let lost = (Some(8), [true, false, false, false], 2);
         for (lost_from, written, left) in [all, lost] {
