@@ -15,8 +15,8 @@ use crate::store::{Engine, Fault, LongRead};
 /// Lost transactions have at most one line in this time.
 const LOG_EVERY_SECONDS: i64 = 60;
 
-/// The writer's own work is less urgent than postbacks, which wait meanwhile. Where a try has waited
-/// for a lock for a second, there is no other one until the next round.
+/// The writer's own work is less urgent than postbacks, which wait meanwhile. After a try that has
+/// waited for a lock for a second, there is no other one until the next round.
 const OF_OWN_WORK: LockPatience = LockPatience { tries: 20, time: Duration::from_millis(500) };
 
 /// Runs the writer's transactions.
