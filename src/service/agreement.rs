@@ -1,15 +1,23 @@
 //! What the receivers of one database should have in common besides their keys. Each start stores
 //! the values of some settings, and warns of those that differ from the values of the receiver that
-//! started before it: both would treat the same members differently.
+//! started before it: both would treat the same members differently. Tokens that change later are
+//! stored then, so that the next start compares with them.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::apply::in_transaction;
 use crate::chain::chain;
 use crate::config::Config;
-use crate::store::{Read, SharedSetting, with_engine};
+use crate::store::{Location, Read, SharedSetting, with_engine};
 use crate::token::Token;
 use crate::token_file;
+use crate::token_file::current::Tokens;
+
+/// How long changed tokens wait after they could not be stored.
+const STORE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Stores the settings, and warns of each that differs. Does nothing where the database has one
 /// receiver. A database that cannot be written now is no reason to fail: the writer logs that.
@@ -19,14 +27,51 @@ pub(super) fn compare_settings(config: &Config) {
     }
     let mut ours = settings(config);
     ours.extend(tokens(config));
-    let stored = with_engine(&config.location, false, |engine| {
-        in_transaction(engine, |engine| engine.agree_on_settings(&ours))
-    });
-    let stored = stored.map_err(|error| chain(&error));
-    match stored.and_then(|stored| stored.map_err(|fault| chain(&fault))) {
+    match store(&config.location, &ours) {
         Ok(theirs) => differences(&ours, &theirs).iter().for_each(|line| log::warn!("{line}")),
         Err(error) => {
             log::warn!("could not compare the settings with those of other receivers: {error}")
+        }
+    }
+}
+
+/// Stores settings. Returns what was stored under their names before.
+fn store(location: &Location, ours: &[SharedSetting]) -> Result<Vec<SharedSetting>, String> {
+    let stored = with_engine(location, false, |engine| {
+        in_transaction(engine, |engine| engine.agree_on_settings(ours))
+    });
+    stored.map_err(|error| chain(&error))?.map_err(|fault| chain(&fault))
+}
+
+/// Stores the tokens each time they have changed, and looks for that after each `every`. Ends at
+/// once where the database has one receiver, and else never. `stored` are the tokens of the start.
+///
+/// It warns of nothing: while an operator replaces the tokens of one receiver after the other, they
+/// differ for a while.
+pub(super) async fn follow_tokens(
+    location: &Location,
+    tokens: &Tokens,
+    mut stored: Arc<Vec<Token>>,
+    every: Duration,
+) {
+    if !location.is_shared() {
+        return;
+    }
+    loop {
+        tokio::time::sleep(every).await;
+        let now = tokens.all();
+        if now == stored {
+            continue;
+        }
+        let (location, setting) = (location.clone(), fingerprint(&now));
+        // It crosses a network, so it must not hold up this thread.
+        let done = tokio::task::spawn_blocking(move || store(&location, &[setting])).await;
+        match done.map_err(|error| chain(&error)).flatten() {
+            Ok(_) => stored = now,
+            Err(error) => {
+                log::warn!("could not store the fingerprint of the changed tokens: {error}");
+                tokio::time::sleep(STORE_AGAIN_AFTER).await;
+            }
         }
     }
 }
@@ -75,21 +120,25 @@ fn settings(config: &Config) -> Vec<SharedSetting> {
     values.map(setting).into()
 }
 
-/// The tokens of this receiver as a fingerprint, which reveals none: a token is long and random.
-/// NATS calls one URL, and each receiver behind it must accept its token. Returns nothing if the
-/// tokens cannot be read: the start reports that.
+/// The tokens of this receiver as a fingerprint. Returns nothing if they cannot be read: the start
+/// reports that.
 fn tokens(config: &Config) -> Option<SharedSetting> {
-    let mut all = config.postback_tokens.clone();
-    if all.is_empty() {
-        all = token_file::read(&config.data_dir.token_file()).ok()?;
+    if !config.postback_tokens.is_empty() {
+        return Some(fingerprint(&config.postback_tokens));
     }
-    let mut texts: Vec<&str> = all.iter().map(Token::expose).collect();
+    token_file::read(&config.data_dir.token_file()).ok().map(|all| fingerprint(&all))
+}
+
+/// A fingerprint of tokens, which reveals none: a token is long and random. NATS calls one URL, and
+/// each receiver behind it must accept its token.
+fn fingerprint(tokens: &[Token]) -> SharedSetting {
+    let mut texts: Vec<&str> = tokens.iter().map(Token::expose).collect();
     texts.sort_unstable();
     let mut digest = Sha256::new_with_prefix(b"nats-userman postback tokens v1");
     texts.iter().for_each(|text| digest.update(Sha256::digest(text)));
     let print: String =
         digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Some(SharedSetting { name: "fingerprint of the postback tokens".into(), value: print })
+    SharedSetting { name: "fingerprint of the postback tokens".into(), value: print }
 }
 
 /// A sentence for each setting that differs.

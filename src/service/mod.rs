@@ -85,6 +85,8 @@ pub struct Service {
     writer_thread: JoinHandle<()>,
     hashing: Hashing,
     new_token: Option<Token>,
+    /// The tokens of the start.
+    first_tokens: Arc<Vec<Token>>,
     reloads: Reloads,
     backups: Option<BackupThread>,
     reconciling: Option<ReconcileThread>,
@@ -181,6 +183,7 @@ impl Service {
         let jumps = watch_for_jumps(config, &clock, &*reader);
         let moved_until = moved_until(&clock, &*reader);
         let (tokens, new_token) = open_tokens(config)?;
+        let first_tokens = tokens.all();
         if new_token.is_some() {
             agreement::warn_of_new_token(config, &*reader);
         }
@@ -275,6 +278,7 @@ impl Service {
             writer_thread,
             hashing,
             new_token,
+            first_tokens,
             reloads,
             backups,
             reconciling,
@@ -369,8 +373,10 @@ impl Service {
                 self.shared.tokens.refresh();
             }
         });
+        let (location, first) = (self.shared.file.location(), Arc::clone(&self.first_tokens));
+        let tokens = agreement::follow_tokens(location, &self.shared.tokens, first, LOOK_EVERY);
         // Separate: a locked database delays the writing of blocks, and nothing else.
-        tokio::join!(others, async {
+        tokio::join!(others, tokens, async {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
                 blocks.run_once().await;

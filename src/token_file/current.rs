@@ -116,6 +116,11 @@ impl Tokens {
         Ok(self.replace(super::read(path)?))
     }
 
+    /// All of them.
+    pub fn all(&self) -> Arc<Vec<Token>> {
+        self.0.current.load_full()
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.current.load().len()

@@ -6,6 +6,7 @@ mod sharing;
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use nats_userman::member_change::lift::Lift;
 use nats_userman::store::{open_reader, pages, with_engine};
@@ -13,7 +14,9 @@ use tempfile::TempDir;
 
 use crate::support::ran::run_on;
 use crate::support::visit::{BOB, Visit, admitted, cookie, log_in, raw};
-use crate::support::{App, EngineKind, Program, TestDatabase, temp_dir};
+use crate::support::{
+    App, Beside, EngineKind, Program, TestDatabase, eventually, program, temp_dir,
+};
 
 const GUESSER: &str = "198.51.100.1";
 
@@ -186,4 +189,54 @@ fn a_start_warns_of_each_setting_that_differs_from_that_of_the_receiver_before()
     let said = "time_zone is Europe/Berlin here and UTC at the receiver that started before this \
         one: receivers of one database need the same value";
     assert!(matches!(warned[..], [line] if line.ends_with(said)), "{log}");
+}
+
+/// `serve` with the tokens of its data directory.
+fn serve_with_own_tokens(data: &Path, flags: &[&str]) -> Program {
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(flags);
+    command.stdout(Stdio::null());
+    Program::spawn(command).unwrap_or_else(|stderr| panic!("{stderr}"))
+}
+
+/// Regression: a token that was added at both receivers while they ran made the next start of one
+/// warn that their tokens differ.
+#[test]
+fn tokens_that_were_replaced_at_all_receivers_while_they_ran_are_the_same_at_the_next_start() {
+    let Some(site) = Site::new() else { return };
+    let (dir, flags) = (temp_dir(), site.flags());
+    let flags: Vec<&str> = flags.iter().map(|it| &**it).collect();
+    let (here, there) = (dir.path().join("here"), dir.path().join("there"));
+    let mut first = serve_with_own_tokens(&here, &flags);
+    fs::create_dir(&there).unwrap();
+    let copy = |name: &str| {
+        fs::copy(here.join(name), there.join(name)).unwrap();
+    };
+    ["seal.key", "cookie.key", "postback-token"].into_iter().for_each(copy);
+    let mut second = serve_with_own_tokens(&there, &flags);
+    let prints = || {
+        Beside::open(&site.database.location())
+            .rows("SELECT value FROM receiver_setting WHERE name LIKE '%tokens'")
+    };
+    let before = prints();
+    run_on(&here, &["token", "add"]).printed();
+    copy("postback-token");
+    for receiver in [&first, &second] {
+        eventually("the tokens are read", || receiver.stderr().contains("2 tokens read from"));
+    }
+    eventually("the tokens are stored", || prints() != before);
+    let warned = |log: &str| log.contains("tokens is ");
+    assert!(second.terminate().success());
+    let mut second = serve_with_own_tokens(&there, &flags);
+    assert!(second.terminate().success());
+    assert!(!warned(&second.stderr()), "{}", second.stderr());
+
+    // One that was retired at one receiver alone differs.
+    let before = prints();
+    run_on(&here, &["token", "retire", "1"]).printed();
+    eventually("the tokens are stored", || prints() != before);
+    assert!(!warned(&first.stderr()), "the other receiver may follow: {}", first.stderr());
+    let mut second = serve_with_own_tokens(&there, &flags);
+    assert!(second.terminate().success() && first.terminate().success());
+    assert!(warned(&second.stderr()), "{}", second.stderr());
 }
