@@ -67,7 +67,7 @@ pub struct Area {
     /// When logins were last used, if an inactivity timeout is set.
     pub activity: Option<Activity>,
     /// How often members have logged out just now.
-    pub logouts: Logouts,
+    pub logouts: Arc<Logouts>,
     /// Browsers that were given a cookie and have not shown it yet.
     pub unkept: Unkept,
     /// Counts the networks of members, to detect shared logins.

@@ -1,6 +1,9 @@
 //! Limits the logouts of one member. Each logout is a row in the database, and a member who logs in
 //! and out in a loop would otherwise take the room of all other logouts.
 
+use std::future::Future;
+use std::sync::Arc;
+
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::identity::Key;
@@ -49,7 +52,7 @@ impl Default for Logouts {
 
 impl Logouts {
     /// Counts a logout that is to be stored; `steady` is in seconds. After [`Way::WithAllBefore`],
-    /// call [`Logouts::done`].
+    /// call [`Logouts::store`].
     pub fn begin(&self, key: Key, steady: i64) -> Way {
         let mut all = self.all();
         let counted =
@@ -67,8 +70,26 @@ impl Logouts {
         way
     }
 
+    /// Waits until a logout of [`Way::WithAllBefore`] is stored. Returns whether it was. The wait
+    /// goes on if the caller ends, as for a visitor who disconnects: until the writer has answered,
+    /// no other such logout of the member may take a place of its queue.
+    pub async fn store(
+        self: &Arc<Self>,
+        key: Key,
+        stored: impl Future<Output = bool> + 'static,
+    ) -> bool {
+        let logouts = Arc::clone(self);
+        let wait = tokio::task::spawn_local(async move {
+            let is_stored = stored.await;
+            logouts.done(key);
+            is_stored
+        });
+        // An error means that the service ends.
+        wait.await.unwrap_or(false)
+    }
+
     /// Records that the logout was stored, or could not be stored.
-    pub fn done(&self, key: Key) {
+    fn done(&self, key: Key) {
         if let Some(counted) = self.all().get(&key) {
             counted.is_on_its_way = false;
         }
@@ -82,6 +103,9 @@ impl Logouts {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
     use super::*;
     use crate::identity::{MemberId, SiteId};
 
@@ -104,5 +128,34 @@ mod tests {
         logouts.done(member(71));
         assert_eq!(logouts.begin(member(71), 1_059), Way::WithAllBefore);
         assert_eq!(logouts.begin(member(71), 1_060), Way::Alone, "another minute");
+    }
+
+    /// Regression: when a visitor disconnected during such a logout, all further logouts of the
+    /// member were refused until the minute was over.
+    #[tokio::test]
+    async fn a_logout_is_awaited_to_its_end_although_the_visitor_has_disconnected() {
+        let logouts = Arc::new(Logouts::default());
+        (0..60).for_each(|_| assert_eq!(logouts.begin(member(71), 1_000), Way::Alone));
+        let in_service = tokio::task::LocalSet::new();
+        let begin = || logouts.begin(member(71), 1_000);
+        let store = async {
+            for is_stored in [true, false] {
+                assert_eq!(begin(), Way::WithAllBefore);
+                let (written, answered) = oneshot::channel();
+                let stored = async { answered.await.unwrap() };
+                let mut handler = Box::pin(logouts.store(member(71), stored));
+                assert_eq!((&mut handler).now_or_never(), None);
+                drop(handler);
+                tokio::task::yield_now().await;
+                assert_eq!(begin(), Way::Later, "it is not stored yet");
+                written.send(is_stored).unwrap();
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(begin(), Way::WithAllBefore);
+            assert!(logouts.store(member(71), std::future::ready(true)).await);
+            assert_eq!(begin(), Way::WithAllBefore);
+            assert!(!logouts.store(member(71), std::future::ready(false)).await);
+        };
+        in_service.run_until(store).await;
     }
 }

@@ -152,9 +152,9 @@ async fn end_one(area: &ThreadArea, login: Login) -> Result<(), Undecided> {
         Way::WithAllBefore => {
             let all =
                 LoggedOut { and_all_until: Some(login.issued.max(area.clock.now())), ..alone };
-            let done = area.writer.note_and_wait(Note::LogOut(all)).await;
-            logouts.done(login.key);
-            done
+            let writer = area.writer.clone();
+            let stored = async move { writer.note_and_wait(Note::LogOut(all)).await };
+            logouts.store(login.key, stored).await
         }
         Way::Later => false,
     };

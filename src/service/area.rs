@@ -25,7 +25,6 @@ use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
 use crate::login::history::History;
 use crate::login::known::KnownNetworks;
-use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
 use crate::login::pseudonym::Pseudonyms;
 use crate::login::remembered::Remembered;
@@ -99,7 +98,7 @@ pub(super) fn open(
         steps,
         rehashes,
         activity: config.area.idle_seconds.map(Activity::new),
-        logouts: Logouts::default(),
+        logouts: Arc::default(),
         signers: Signers::new(signer, epoch),
         unkept: Unkept::default(),
         sharing,
