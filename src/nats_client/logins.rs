@@ -1,7 +1,8 @@
 //! Reports logins of members to NATS: in the background, from a bounded queue.
 //!
 //! NATS then shows them beside the logins that it has recorded itself. No visitor waits for a
-//! report. A report that NATS does not accept in time is dropped and counted.
+//! report. A report is dropped and counted if NATS refuses it, does not accept it in time, or may
+//! have counted it without an answer.
 
 mod backlog;
 
@@ -15,8 +16,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::report::{LoginReport, ReportConfig, ReportPath};
-use super::{Client, Error};
-use crate::authstring::answer::Wrong;
+use super::{Client, ReportError};
 use crate::clock::Clock;
 use crate::identity::{Key, Username};
 use crate::recent::Recent;
@@ -144,12 +144,12 @@ impl Shared {
                 None => Ok(()),
             };
             let now = self.clock.steady();
-            let is_refused = outcome.as_ref().is_err_and(is_refused);
             let mut state = self.state.lock();
             match &outcome {
                 Ok(()) => state.backlog.done(),
-                Err(_) if is_refused => state.backlog.refused(),
-                Err(_) => state.backlog.failed(now),
+                Err(ReportError::Refused(_)) => state.backlog.refused(),
+                Err(ReportError::Unknown(_)) => state.backlog.unknown(now),
+                Err(ReportError::NotTaken(_)) => state.backlog.failed(now),
             }
             let dropped = state.backlog.dropped();
             drop(state);
@@ -157,10 +157,9 @@ impl Shared {
             if failure != logged {
                 if let Some(error) = &failure {
                     let path = self.path.as_str();
-                    let next = if is_refused { "it is dropped" } else { "it is tried again" };
                     log::warn!(
-                        "could not report a login to NATS at {path}: {error}; {next}; {dropped} \
-                         reports were dropped since the start"
+                        "could not report a login to NATS at {path}: {error}; {dropped} reports \
+                         were dropped since the start"
                     );
                 }
                 logged = failure;
@@ -184,10 +183,4 @@ impl Shared {
             }
         }
     }
-}
-
-/// Whether a second request would get the same answer: NATS has understood and refused this one.
-fn is_refused(error: &Error) -> bool {
-    use Wrong::{BadRequest, Forbidden, NotFound, Redirect, Status};
-    matches!(error, Error::Wrong(BadRequest | Forbidden(_) | NotFound | Redirect(_) | Status(_)))
 }

@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod connected;
 pub mod logins;
 pub mod members;
 mod names;
@@ -32,11 +33,13 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::Agent;
+use ureq::config::Config;
 use ureq::http::header::SERVER;
 use ureq::http::{HeaderValue, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::unversioned::transport::{Connector as _, DefaultConnector};
 
+use connected::Connected;
 use report::{LoginReport, ReportPath};
 
 use crate::authstring::answer::{self, ANSWER_BYTES_MAX, USERMAN, Wrong};
@@ -110,6 +113,24 @@ impl Access {
         &self.username
     }
 
+    /// The configuration of ureq, which keeps this number of idle connections.
+    fn config(&self, idle: usize) -> Config {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            // A redirect would send the key to another URL.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // An environment variable must not send the key elsewhere.
+            .proxy(None)
+            .user_agent(concat!("nats-userman/", env!("CARGO_PKG_VERSION")))
+            .max_idle_connections(idle)
+            .max_idle_connections_per_host(idle);
+        if let Some(roots) = &self.roots {
+            config = config.tls_config(TlsConfig::builder().root_certs(roots.clone()).build());
+        }
+        config.build()
+    }
+
     /// Whether others on the network can read the key and the authstrings: without TLS, and to
     /// another machine.
     pub fn is_open_to_others(&self) -> bool {
@@ -165,11 +186,28 @@ pub enum Error {
     Wrong(#[from] Wrong),
 }
 
+/// Why a login was not reported.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// There was no connection, or NATS has answered that it failed. A second report does not count
+    /// twice.
+    #[error("{0}; it is tried again")]
+    NotTaken(Error),
+    /// NATS has understood the report and refused it. It would refuse a second one too.
+    #[error("{0}; it is dropped")]
+    Refused(Error),
+    /// The report was sent, and there was no answer from NATS itself. A second one could count
+    /// twice.
+    #[error("{0}; NATS may have counted it, so it is dropped")]
+    Unknown(Error),
+}
+
 /// Requests authstrings from NATS. It keeps connections, and threads can share it. Each request
 /// blocks its thread until the deadline at most.
 pub struct Client {
     access: Access,
     time_max: Duration,
+    names: HostNames,
     agent: Agent,
     /// Keeps no connections. It is for the second try, which must not use a kept connection that
     /// NATS has closed.
@@ -191,22 +229,10 @@ impl Client {
     pub fn new(access: Access, time_max: Duration) -> Self {
         let names = HostNames::default();
         let agent = |idle| {
-            let mut config = Agent::config_builder()
-                .http_status_as_error(false)
-                // A redirect would send the key to another URL.
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                // An environment variable must not send the key elsewhere.
-                .proxy(None)
-                .user_agent(concat!("nats-userman/", env!("CARGO_PKG_VERSION")))
-                .max_idle_connections(idle)
-                .max_idle_connections_per_host(idle);
-            if let Some(roots) = &access.roots {
-                config = config.tls_config(TlsConfig::builder().root_certs(roots.clone()).build());
-            }
-            Agent::with_parts(config.build(), DefaultConnector::default(), names.clone())
+            let config = access.config(idle);
+            Agent::with_parts(config, DefaultConnector::default(), names.clone())
         };
-        Self { agent: agent(IDLE_CONNECTIONS_MAX), fresh: agent(0), access, time_max }
+        Self { agent: agent(IDLE_CONNECTIONS_MAX), fresh: agent(0), access, time_max, names }
     }
 
     /// NATS's URL, without a slash at its end.
@@ -261,31 +287,43 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// See [`Error`].
-    pub fn report_login(&self, path: ReportPath, report: &LoginReport) -> Result<(), Error> {
+    /// See [`ReportError`].
+    pub fn report_login(&self, path: ReportPath, report: &LoginReport) -> Result<(), ReportError> {
         let url = format!("{}{}", self.access.url, path.as_str());
         let (site, address) = (report.site.to_string(), report.address.to_string());
         let parameters =
             [("siteid", site.as_str()), ("username", report.username.as_str()), ("ip", &address)];
-        // A kept connection that NATS has closed would fail, and a second report would count twice.
+        // An agent for this report alone, with a connection of its own. It shows whether NATS may
+        // have got the report: a second one would count twice.
+        let connected = Connected::default();
+        let connector = DefaultConnector::default().chain(connected.clone());
+        let agent = Agent::with_parts(self.access.config(0), connector, self.names.clone());
         let response = if path == ReportPath::LoginLog {
-            let mut request = self.fresh.get(url);
+            let mut request = agent.get(url);
             for (name, value) in parameters {
                 let value = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
                 request = request.query_raw(name, value);
             }
             request.config().timeout_global(Some(self.time_max)).build().call()
         } else {
-            let request = self
-                .fresh
+            let request = agent
                 .post(url)
                 .header("api-key", &self.access.key)
                 .header("api-username", &self.access.username);
             request.config().timeout_global(Some(self.time_max)).build().send_form(parameters)
         };
-        match response.map_err(error)?.status().as_u16() {
+        let status = match response {
+            Ok(response) => response.status().as_u16(),
+            Err(failure) if connected.is_set() => return Err(ReportError::Unknown(error(failure))),
+            Err(failure) => return Err(ReportError::NotTaken(error(failure))),
+        };
+        let wrong = || Wrong::of_status(status).into();
+        match status {
             200..=299 => Ok(()),
-            status => Err(Wrong::of_status(status).into()),
+            // A proxy got no answer from NATS.
+            502 | 504 => Err(ReportError::Unknown(wrong())),
+            500..=599 => Err(ReportError::NotTaken(wrong())),
+            _ => Err(ReportError::Refused(wrong())),
         }
     }
 

@@ -24,7 +24,8 @@ pub(super) enum Step {
     Idle,
 }
 
-/// The reports in order of arrival. The first one is tried until NATS accepts it.
+/// The reports in order of arrival. The first one is tried until NATS accepts it, refuses it, or
+/// may have counted it.
 #[derive(Default)]
 pub(super) struct Backlog {
     waiting: VecDeque<(LoginReport, i64)>,
@@ -70,9 +71,19 @@ impl Backlog {
 
     /// NATS has refused the first report, and would again.
     pub(super) fn refused(&mut self) {
-        self.dropped += u64::from(self.waiting.pop_front().is_some());
+        self.drop_first();
         self.failures = 0;
         self.not_before = None;
+    }
+
+    fn drop_first(&mut self) {
+        self.dropped += u64::from(self.waiting.pop_front().is_some());
+    }
+
+    /// NATS may have counted the first report, and did not answer.
+    pub(super) fn unknown(&mut self, now: i64) {
+        self.drop_first();
+        self.failed(now);
     }
 
     /// NATS could not be reached, or has failed.
@@ -137,6 +148,16 @@ mod tests {
         assert_eq!(backlog.next(now), Step::Send(report("eve")));
         backlog.failed(now);
         assert_eq!(backlog.next(now), Step::Wait(1));
+    }
+
+    #[test]
+    fn a_report_that_nats_may_have_counted_is_dropped_and_the_next_one_waits_as_after_a_failure() {
+        let mut backlog = with(&["bob", "eve"]);
+        backlog.unknown(0);
+        assert_eq!((backlog.next(0), backlog.dropped()), (Step::Wait(1), 1));
+        assert_eq!(backlog.next(1), Step::Send(report("eve")));
+        backlog.failed(1);
+        assert_eq!((backlog.next(1), backlog.dropped()), (Step::Wait(2), 1));
     }
 
     #[test]

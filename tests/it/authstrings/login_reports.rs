@@ -1,5 +1,13 @@
 //! Logins of members are reported to NATS.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nats_userman::identity::{SiteId, Username};
+use nats_userman::nats_client::report::{LoginReport, ReportPath};
+use nats_userman::nats_client::{Access, Client, ReportError};
+use rustix::net::{AddressFamily, SocketType};
+
 use super::nats::{Day, Nats};
 use super::{add_testakovsky, said};
 use crate::support::{App, Request, Response, eventually};
@@ -88,7 +96,7 @@ fn each_login_is_reported_with_0_hours_and_to_the_resource_of_the_setting() {
 #[test]
 fn a_report_that_nats_cannot_take_is_tried_again_and_one_that_it_refuses_is_not() {
     let failed = |status| Day::Answer(status, "text/html", String::new());
-    let nats = Nats::with(vec![Day::Close, failed(500), done(), failed(403), done()]);
+    let nats = Nats::with(vec![failed(503), failed(500), done(), failed(403), done()]);
     let app = app(&nats, &["--nats-report-logins", "recordlogin", "--nats-report-hours", "0"]);
     assert_eq!(check(&app, "secret").status, 200);
     // The program waits by the clock, which is fixed here.
@@ -106,6 +114,59 @@ fn a_report_that_nats_cannot_take_is_tried_again_and_one_that_it_refuses_is_not(
         asked[4].ends_with("ip=2001%3Adb8%3A%3A1"),
         "the refused one is not repeated: {asked:?}"
     );
+}
+
+/// Regression: a report that NATS did not answer in time was sent again, so that NATS counted one
+/// login twice or more often.
+#[test]
+fn a_report_without_an_answer_is_not_sent_again_because_nats_may_have_counted_it() {
+    let failed = |status| Day::Answer(status, "text/html", String::new());
+    let days = [Day::Silence, Day::Close, Day::Nonsense, failed(502), failed(504)];
+    for day in days {
+        let nats = Nats::with(vec![day, done()]);
+        let flags = ["--nats-report-logins", "recordlogin", "--nats-report-hours", "0"];
+        let app = app(&nats, &[&flags[..], &["--nats-seconds", "1"]].concat());
+        assert_eq!(check(&app, "secret").status, 200);
+        reports(&nats, 1);
+        log_in_by_the_page(&app);
+        eventually("the next report", || {
+            app.set_unix(app.now() + 1);
+            nats.asked().len() >= 2
+        });
+        assert!(nats.asked()[1].ends_with("ip=2001%3Adb8%3A%3A1"), "{:?}", nats.asked());
+    }
+}
+
+#[test]
+fn a_report_is_sent_again_where_nothing_of_it_can_have_arrived() {
+    let report = LoginReport {
+        site: SiteId::parse("1").unwrap(),
+        username: Username::parse("bob").unwrap(),
+        address: [203, 0, 113, 9].into(),
+    };
+    let sent = |url: &str| {
+        let access = Access::new(url, "natsuser", NATS_KEY).unwrap();
+        let client = Client::new(access, Duration::from_secs(1));
+        client.report_login(ReportPath::Login, &report).unwrap_err()
+    };
+    let closed = Nats::with(vec![Day::Close]);
+    // Bound, and not listening.
+    let refusing = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&refusing, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address: SocketAddr = rustix::net::getsockname(&refusing).unwrap().try_into().unwrap();
+    for url in [
+        format!("http://{address}"),
+        format!("https://{}", closed.address),
+        "http://nats.invalid".to_owned(),
+    ] {
+        let error = sent(&url);
+        assert!(matches!(error, ReportError::NotTaken(_)), "{url}: {error:?}");
+        assert!(error.to_string().ends_with("; it is tried again"), "{error}");
+    }
+    let error = sent(&closed.url());
+    assert!(matches!(error, ReportError::Unknown(_)), "{error:?}");
+    let next = "; NATS may have counted it, so it is dropped";
+    assert!(error.to_string().ends_with(next), "{error}");
 }
 
 #[test]
