@@ -1,7 +1,7 @@
 //! The file of keys of a backup: the keys and tokens of the data directory, one a line behind the
 //! name of its file. Only the owner may read it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -16,7 +16,7 @@ use crate::password::Vault;
 use crate::secret::redacted;
 use crate::token::Token;
 use crate::token_file;
-use crate::whole_file::Draft;
+use crate::whole_file::{Draft, remove};
 
 /// Only the owner reads keys.
 pub(super) const MODE: u32 = 0o600;
@@ -117,7 +117,7 @@ impl Keys {
         !(tokens.is_empty() || is_same)
     }
 
-    /// Writes them to a new file.
+    /// Writes them to a new file. If that fails, no file is left.
     pub(super) fn write(&self, place: &Path, data_dir: &DataDir) -> Result<(), BackupError> {
         let mut text = Zeroizing::new(String::with_capacity(4096));
         text.push_str(HEAD);
@@ -133,7 +133,13 @@ impl Keys {
             owner::give(draft.file(), data_dir.path(), MODE)?;
             draft.create(text.as_bytes())
         };
-        write().map_err(|error| BackupError::Finish(place.to_owned(), explain(place, error)))
+        write().map_err(|error| {
+            // The file may be there although its directory could not be synced.
+            if error.kind() != ErrorKind::AlreadyExists {
+                let _ = remove(place);
+            }
+            BackupError::Finish(place.to_owned(), explain(place, error))
+        })
     }
 
     /// Reads what [`Keys::write`] has written.

@@ -19,7 +19,7 @@ use crate::seals::foreign_seals;
 use crate::store::{
     Contents, Copied, CopyError, CopyWatch, Location, Read, SCHEMA_VERSION, check_copy,
 };
-use crate::whole_file::remove;
+use crate::whole_file::{remove, sync_name};
 
 /// The group may read a backup, as it may read the database.
 const MODE: u32 = 0o640;
@@ -126,7 +126,9 @@ impl Unchecked<'_> {
     ///
     /// # Errors
     ///
-    /// See [`BackupError`]. Then no backup was removed, and no file is left.
+    /// See [`BackupError`]. Then no backup was removed, and no file is left. The exception is a
+    /// directory that could not be synced at the end: the backup is there with its keys, and a
+    /// crash of the machine may undo its name.
     pub fn finish(self, stop: &Arc<AtomicBool>) -> Result<Made, BackupError> {
         let Self { data_dir, wishes, draft, name, copied, sealed, .. } = self;
         let bad = |error| BackupError::Copy(draft.path().to_owned(), error);
@@ -148,6 +150,7 @@ impl Unchecked<'_> {
             let _ = keys.as_deref().map(remove);
             return Err(unfinished(error));
         }
+        sync_name(&database).map_err(unfinished)?;
         let removed = wishes.keep.map_or(Ok(Vec::new()), |keep| place::remove_old(dir, keep, name));
         let took = self.began.elapsed();
         Ok(Made { database, keys, at: name.at, copied, sealed, took, removed })

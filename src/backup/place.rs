@@ -12,7 +12,7 @@ use super::name::{NUMBER_MAX, Name};
 use crate::denied::{self, explain};
 use crate::file_system::free_bytes;
 use crate::owner::{give_to_owner_of, open_unlinked};
-use crate::whole_file::{draft_of, remove, rename_to_new, sync_name};
+use crate::whole_file::{draft_of, remove, rename_to_new};
 
 /// Until it is complete, only the owner may read it.
 const DRAFT_MODE: u32 = 0o600;
@@ -127,7 +127,7 @@ impl Draft {
         &self.file
     }
 
-    /// Gives it its name. Never overwrites a file.
+    /// Gives it its name, which a crash may still undo. Never overwrites a file.
     pub(super) fn finish(mut self, place: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         let is_ours = |path: &Path| {
@@ -142,7 +142,7 @@ impl Draft {
         }
         rename_to_new(&self.path, place)?;
         self.is_finished = true;
-        sync_name(place)
+        Ok(())
     }
 }
 

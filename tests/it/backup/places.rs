@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::{Home, mode, names};
 use crate::commands::{Ran, run_on};
-use crate::shim::{ENOSPC, KILLED, Shim};
+use crate::shim::{EIO, ENOSPC, KILLED, Shim};
 use crate::support::{Mounted, program, real_program, stride};
 
 fn back_up_to(home: &Home, dir: &Path) -> Ran {
@@ -135,6 +135,33 @@ fn a_disk_that_fills_up_leaves_no_file_and_the_backups_that_were_there() {
     let left = names(&home.backups());
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(!left.contains(&kept.file_name().unwrap().to_str().unwrap().to_owned()));
+}
+
+/// Regression: when the directory could not be synced after the last rename, the backup stayed and
+/// its keys were removed. After the rename before it, the keys stayed without a database.
+#[test]
+fn a_sync_that_fails_leaves_no_keys_without_a_database_and_no_database_without_keys() {
+    let Some(shim) = Shim::new() else { return };
+    let home = Home::with_members(1..=2);
+    let mut left = 0;
+    for step in 0.. {
+        assert!(step < 100, "it never succeeds");
+        shim.fail_once("sync", EIO, step);
+        let mut command = shim.program(&home.backups(), false);
+        command.args(["backup", "--with-keys"]).arg(home.backups());
+        let ran = command.arg("--data-dir").arg(home.data()).output().unwrap();
+        shim.heal("sync");
+        if ran.status.success() {
+            assert!(step >= 4, "only {step} syncs");
+            break;
+        }
+        let found = names(&home.backups());
+        let of = |ending| found.iter().filter_map(move |name| name.strip_suffix(ending));
+        assert!(of(".db").eq(of(".keys")), "{step}: {found:?}");
+        assert_eq!(found.len(), 2 * of(".db").count(), "{step}: {found:?}");
+        left = of(".db").count();
+    }
+    assert_eq!(left, 1, "after the last sync alone the backup is there");
 }
 
 /// The backup is killed at each step in turn. A file with the name of a backup is complete, and the
