@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{KEY_BYTES, KeyFileError, is_there, load};
+use super::{KEY_BYTES, KeyFileError, load};
 use crate::secret::redacted;
 
 /// The current key, and the next and the former one if they exist.
@@ -96,9 +96,10 @@ pub(crate) fn files_of(current: PathBuf) -> [PathBuf; 3] {
 
 /// Reads the keys of all files without changing them. Only the current one must be there.
 pub(crate) fn load_ring(current: &Path) -> Result<KeyRing, KeyFileError> {
-    let other = |path: PathBuf| match is_there(&path)? {
-        true => load(&path).map(|key| Some(key.into())),
-        false => Ok(None),
+    // Whether a file is there is found by reading it: a rotation may remove it at any time.
+    let other = |path: PathBuf| match load(&path) {
+        Err(KeyFileError::Missing(_)) => Ok(None),
+        read => read.map(|key| Some(key.into())),
     };
     loop {
         let ring = Ring {
@@ -116,6 +117,8 @@ pub(crate) fn load_ring(current: &Path) -> Result<KeyRing, KeyFileError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::super::create;
     use super::*;
 
@@ -139,5 +142,28 @@ mod tests {
             assert!(matches!(found, Err(KeyFileError::Form(bad, 0)) if bad == path_of_it));
             std::fs::write(&path_of_it, there).unwrap();
         }
+    }
+
+    /// Regression: a key that `key rotate` or `key forget` removed while the keys were read was an
+    /// error, and the service did not start.
+    #[test]
+    fn keys_can_be_read_while_the_other_ones_come_and_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cookie.key");
+        let current = KeyBytes(create(&path).unwrap());
+        let other = |at: PathBuf| move || drop((create(&at).unwrap(), std::fs::remove_file(&at)));
+        let (next, former) = (other(next_of(&path)), other(former_of(&path)));
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    next();
+                    former();
+                }
+            });
+            let found: Vec<_> = (0..5_000).map(|_| load_ring(&path)).collect();
+            is_over.store(true, Ordering::Relaxed);
+            found.into_iter().for_each(|ring| assert_eq!(ring.unwrap().current, current));
+        });
     }
 }
