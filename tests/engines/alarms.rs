@@ -41,7 +41,7 @@ pub fn server(answers: Vec<&'static str>) -> (String, Receiver<String>) {
 }
 
 /// A request with its body.
-fn read_request(stream: &mut TcpStream) -> String {
+pub fn read_request(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
     let mut buffer = [0; 4_096];
     loop {

@@ -1,15 +1,18 @@
 //! Alarms: the service runs a program and calls a URL.
 
 use std::fs::{self, Permissions};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use nats_userman::alarms::{AlarmUrl, Delivery, Pauses, Target, run};
 use serde_json::Value;
 
-use crate::engines::alarms::{OK, json_of, next_message, script, server};
+use crate::engines::alarms::{OK, json_of, next_message, read_request, script, server};
 use crate::support::{App, NOON, PATIENCE, eventually, program, temp_dir};
 
 fn words(path: &Path, arguments: &[&str]) -> Vec<String> {
@@ -74,8 +77,62 @@ fn the_queue_of_a_target_that_takes_nothing_is_bounded() {
     let target = Target::Command(words(&dir.path().join("missing"), &[]));
     let delivery = Delivery::with_pauses(target, ONCE_AN_HOUR).unwrap();
     (0..1_000).for_each(|number| delivery.put(number.to_string()));
-    assert!(delivery.waiting() <= 64);
-    assert!(delivery.stop(Instant::now() + PATIENCE) <= 64);
+    assert_eq!(delivery.waiting(), 64);
+    assert_eq!(delivery.stop(Instant::now() + PATIENCE), 64);
+}
+
+/// A logger of this test. The log of the program goes to stderr, which all tests share.
+struct Lines(Mutex<Vec<String>>);
+
+impl log::Log for Lines {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target() == "nats_userman::alarms::delivery"
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.lock().unwrap().push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static LINES: Lines = Lines(Mutex::new(Vec::new()));
+
+#[test]
+fn a_target_that_takes_alarms_again_gets_the_newest_64_and_the_log_counts_the_others() {
+    log::set_logger(&LINES).unwrap();
+    log::set_max_level(log::LevelFilter::Error);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (sender, requests) = channel();
+    let (hold, is_held) = channel::<()>();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let request = read_request(&mut stream);
+            let body = request.split_once("\r\n\r\n").unwrap().1.to_owned();
+            // The test ends while the server waits for the next request.
+            let _ = sender.send(body);
+            let _ = is_held.recv();
+            let _ = stream.write_all(OK.as_bytes());
+        }
+    });
+    let target = Target::Url(AlarmUrl::parse(&url).unwrap());
+    let delivery = Delivery::with_pauses(target, ONCE_AN_HOUR).unwrap();
+    let next = || requests.recv_timeout(PATIENCE).unwrap();
+    delivery.put("0".into());
+    assert_eq!(next(), "0");
+    (1..1_000).for_each(|number| delivery.put(number.to_string()));
+    assert_eq!(delivery.waiting(), 64);
+    drop(hold);
+    for number in 936..1_000 {
+        assert_eq!(next(), number.to_string());
+    }
+    eventually("all are delivered", || delivery.waiting() == 0);
+    assert_eq!(delivery.stop(Instant::now() + PATIENCE), 0);
+    let line = "936 alarms not delivered: too many wait".to_owned();
+    assert!(LINES.0.lock().unwrap().contains(&line));
 }
 
 #[test]
