@@ -3,6 +3,7 @@
 //! module here that implements it, `sqlite` and `mysql`.
 
 mod bad_location;
+mod bounds;
 mod columns;
 mod copy;
 mod current;
@@ -48,13 +49,12 @@ pub use person::{Forgotten, Person, Residue, Traces};
 pub use read::Read;
 pub use reads::{ReadError, ReadLimits, ReadSource, Reads};
 pub use record_summary::{CountPage, RecordSummary, SiteCount};
-use records::LOGIN_RECORDS_MAX;
 pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, EngineTimes, FindBy, Forms,
     FormsCursor, FormsPage, Hardened, JournalFilter, JournalSpan, KNOWN_BYTES, KnownId,
-    KnownNetwork, LoggedOut, LoginRow, LongRead, NETWORKS_OF_A_MEMBER_MAX, NamedLogins, Note,
-    Outcome, Pending, ProvisionalRow, Rehashed, Seen, SharedKey, SharedSetting, Spent,
-    StoredRecord, TakenOver, Unfolded, UnreadableRecord,
+    KnownNetwork, LoggedOut, LoginRow, LongRead, NamedLogins, Note, Outcome, Pending,
+    ProvisionalRow, Rehashed, Seen, SharedKey, SharedSetting, Spent, StoredRecord, TakenOver,
+    Unfolded, UnreadableRecord,
 };
 pub use table_row::{Logout, LogoutBefore, Table, TableRow};
 pub use upgrade_plan::UpgradePlan;

@@ -12,11 +12,6 @@ use crate::operator::{OperatorSession, TokenDigest};
 use crate::password::{Hash, Seal, Stored};
 use crate::shared_use::{MemberNetwork, SharingBlock};
 
-/// Records of logins that are kept, whatever their age. Visitors cause them.
-pub(super) const LOGIN_RECORDS_MAX: i64 = 10_000_000;
-/// The maximum of networks that are stored for a member.
-pub const NETWORKS_OF_A_MEMBER_MAX: i64 = 64;
-
 /// The result of one postback. The change and its journal record are saved together or not at all.
 #[derive(Clone, Debug)]
 pub struct Outcome<'a> {

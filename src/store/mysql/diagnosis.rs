@@ -8,14 +8,10 @@ use super::connection::Connection;
 use super::rows::get;
 use super::schema::TABLES;
 use super::verify::Verified;
+use crate::store::bounds::{CALLER_RECORDS, CALLERS_MAX};
 use crate::store::{
     Diagnosis, EngineSetting, Fault, JournalGrowth, OddCredentials, SchemaDifference, SeenCaller,
 };
-
-/// Records, from the newest on, whose callers are counted.
-const CALLER_RECORDS: u32 = 10_000;
-/// Callers that are listed.
-const CALLERS_MAX: u32 = 50;
 
 /// Reads the facts. `since` (unix seconds) is the beginning of the time whose records are counted.
 /// Counting the credentials reads both tables of members.

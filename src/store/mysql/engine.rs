@@ -23,6 +23,7 @@ use crate::identity::Key;
 use crate::journal::Record;
 use crate::operator::{Operator, OperatorName};
 use crate::password::{Hash, KeyId};
+use crate::store::bounds::KNOWN_TRIM_EVERY;
 use crate::store::shaped::KnownShapes;
 use crate::store::{
     Cause, Conversion, Engine, EngineTimes, Fault, Forgotten, Hardened, LongRead, Note, Outcome,
@@ -331,7 +332,7 @@ impl Engine for Mysql<'_> {
 
     fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault> {
         self.within(|engine| {
-            let trims = engine.known_noted.is_multiple_of(notes::TRIM_EVERY);
+            let trims = engine.known_noted.is_multiple_of(KNOWN_TRIM_EVERY);
             let connection = engine.connection()?;
             match note {
                 Note::LogOut(login) => logins::log_out(connection, login, sure),

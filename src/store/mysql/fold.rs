@@ -10,11 +10,9 @@ use super::connection::Connection;
 use super::rows::{folded_key, get, read_username, unfolded_key};
 use crate::block::LoginName;
 use crate::identity::Username;
+use crate::store::bounds::PAGE_ROWS;
 use crate::store::{Cause, Fault};
 use crate::unicode::FOLDING_VERSION;
-
-/// Rows of a page.
-const PAGE_ROWS: u32 = 1_000;
 
 static MEMBERS: LazyLock<String> = LazyLock::new(|| page_of("member_auth"));
 static FORMERS: LazyLock<String> = LazyLock::new(|| page_of("former_member"));

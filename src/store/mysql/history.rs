@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use mysql::{Row, Value};
 
-use super::reader::{PAGE_ROWS, Reader};
+use super::reader::Reader;
 use super::rows::{get, key_values, read_cryptpass, read_form, read_key, read_session};
 use crate::action::Recorded;
 use crate::identity::Key;
 use crate::journal::shape::Columns;
 use crate::member::Credential;
 use crate::password::{Seal, Stored};
+use crate::store::bounds::{PAGE_ROWS, RECORDS_PAGE_BYTES};
 use crate::store::columns::place;
 use crate::store::shaped::restored;
 use crate::store::{
@@ -22,9 +23,6 @@ use crate::unicode::folded;
 const COLUMNS: &str = "id, at, source, address, action, siteid, memberid, username, fields, reply, \
      expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, \
      moved_until, stale, operator, names";
-
-/// The records are read in pages of this many bytes of fields, unless one record is longer.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 const fn at(column: &str) -> usize {
     place(COLUMNS, column)
@@ -103,7 +101,7 @@ impl Reader {
                 return Ok(page);
             }
             for mut row in rows {
-                if bytes >= PAGE_BYTES || page.len() >= span.most as usize {
+                if bytes >= RECORDS_PAGE_BYTES || page.len() >= span.most as usize {
                     return Ok(page);
                 }
                 let id: i64 = get(&mut row, const { at("id") })?;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use mysql::Value;
 
-use super::reader::{PAGE_ROWS, Reader};
+use super::reader::Reader;
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, get, read_form, read_former, read_here,
 };
@@ -12,6 +12,7 @@ use crate::block::{Block, BlockKind, LoginName, NameHolder, Network, Target};
 use crate::identity::Key;
 use crate::member::{Former, Member};
 use crate::password::Stored;
+use crate::store::bounds::PAGE_ROWS;
 use crate::store::{BlockCursor, BlockPage, Fault, Forms, FormsCursor, FormsPage};
 
 static MEMBERS: LazyLock<String> = LazyLock::new(|| {

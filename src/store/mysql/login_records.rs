@@ -7,7 +7,8 @@ use super::reader::Reader;
 use super::rows::{folded_key, get, key_values, read_key, unfolded_key};
 use crate::identity::{Key, MemberId, SiteId};
 use crate::login_record::{LoginEvent, LoginRecord, LoginWay, StoredLogin};
-use crate::store::{Fault, FindBy, LOGIN_RECORDS_MAX};
+use crate::store::bounds::LOGIN_RECORDS_MAX;
+use crate::store::{Fault, FindBy};
 
 /// The columns of a record behind its number.
 pub(super) fn record_values(login: &LoginRecord) -> Vec<Value> {

@@ -7,13 +7,8 @@ use super::connection::Connection;
 use super::prune::forget_batches;
 use super::rows::{get, key_values};
 use super::{login_records, operators, sharing};
+use crate::store::bounds::{LAST_USES_MAX, LOGOUTS_MAX};
 use crate::store::{Fault, LoggedOut, Seen, Spent};
-
-/// Logouts of a member that have a row each. When there is one more, the older half is merged into
-/// one row.
-const LOGOUTS_MAX: i64 = 64;
-/// Logins of a member whose time of last use is kept. For the others the time of issue is used.
-const SEEN_MAX: u64 = 64;
 
 /// Ends all earlier logins only up to `sure`, a second that has certainly passed.
 pub(super) fn log_out(
@@ -91,7 +86,7 @@ pub(super) fn see(connection: &mut Connection, seen: &Seen) -> Result<(), Fault>
         .run("REPLACE INTO login_seen (siteid, memberid, id, at) VALUES (?, ?, ?, ?)", values)?;
     let count = "SELECT COUNT(*) FROM login_seen WHERE siteid = ? AND memberid = ?";
     let Some(mut row) = connection.first(count, member.clone())? else { return Ok(()) };
-    let over = get::<u64>(&mut row, 0)?.saturating_sub(SEEN_MAX);
+    let over = get::<i64>(&mut row, 0)? - LAST_USES_MAX;
     if over > 0 {
         connection.run(
             "DELETE FROM login_seen WHERE siteid = ? AND memberid = ? ORDER BY at LIMIT ?",

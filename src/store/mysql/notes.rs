@@ -5,14 +5,8 @@ use mysql::Value;
 use super::connection::Connection;
 use super::rows::get;
 use crate::block::{Block, LoginName, Target};
+use crate::store::bounds::{KNOWN_MAX, KNOWN_OF_A_MEMBER_MAX};
 use crate::store::{Fault, KnownId, KnownNetwork};
-
-/// The maximum of known networks of one member. A member with many addresses evicts only their own.
-const OF_A_MEMBER_MAX: u64 = 16;
-/// The maximum of known networks in all; [`TRIM_EVERY`] more are tolerated.
-const KNOWN_MAX: u64 = 65_536;
-/// How many notes are written between two counts of the table.
-pub(super) const TRIM_EVERY: u32 = 256;
 
 /// kind, network and username of a block; empty where the kind has none.
 fn target_values(target: &Target) -> Vec<Value> {
@@ -46,7 +40,7 @@ pub(super) fn note_known(connection: &mut Connection, known: &KnownNetwork) -> R
     )?;
     let count = "SELECT COUNT(*) FROM known_network WHERE member = ?";
     let Some(mut row) = connection.first(count, vec![member.clone()])? else { return Ok(()) };
-    let over = get::<u64>(&mut row, 0)?.saturating_sub(OF_A_MEMBER_MAX);
+    let over = get::<i64>(&mut row, 0)? - KNOWN_OF_A_MEMBER_MAX;
     if over > 0 {
         connection.run(
             "DELETE FROM known_network WHERE member = ? AND network <> ? ORDER BY day LIMIT ?",
@@ -61,7 +55,7 @@ pub(super) fn note_known(connection: &mut Connection, known: &KnownNetwork) -> R
 pub(super) fn trim_known(connection: &mut Connection) -> Result<(), Fault> {
     let count = "SELECT COUNT(*) FROM known_network";
     let Some(mut row) = connection.first(count, Vec::new())? else { return Ok(()) };
-    let over = get::<u64>(&mut row, 0)?.saturating_sub(KNOWN_MAX);
+    let over = get::<i64>(&mut row, 0)? - KNOWN_MAX;
     if over > 0 {
         let delete = "DELETE FROM known_network ORDER BY day LIMIT ?";
         connection.run(delete, vec![over.into()])?;

@@ -3,7 +3,7 @@
 use mysql::{Row, Value};
 
 use super::connection::Connection;
-use super::reader::{PAGE_ROWS, Reader};
+use super::reader::Reader;
 use super::rows::get;
 use crate::operator::{
     OPERATOR_SESSIONS_MAX, Operator, OperatorName, OperatorSession, PasswordDigest, Role,
@@ -11,6 +11,7 @@ use crate::operator::{
 };
 use crate::password::Hash;
 use crate::store::Fault;
+use crate::store::bounds::PAGE_ROWS;
 
 /// The columns of an operator, in the order in which they are bound and read.
 pub(super) const OPERATOR_COLUMNS: &str = "name, role, password_hash, created_at, changed_at";

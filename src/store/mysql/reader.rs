@@ -12,9 +12,6 @@ use super::connection::Connection;
 use super::server::{Host, Server};
 use crate::store::{Cause, Fault};
 
-/// Rows of a list that are read at once.
-pub(super) const PAGE_ROWS: u32 = 1_000;
-
 /// How often a reader on another host than those for reading checks whether one of these answers
 /// again.
 const LOOK_BACK_EVERY: Duration = Duration::from_secs(60);

@@ -6,12 +6,10 @@ use mysql::{Row, Value};
 use super::reader::Reader;
 use super::rows::{get, read_key, read_reason, read_username};
 use crate::identity::SiteId;
+use crate::store::bounds::UNFOLDED_MAX;
 use crate::store::found::first_of;
 use crate::store::{Fault, FoundMember, FoundState, SearchBy, if_readable};
 use crate::unicode::folded;
-
-/// The most members without a folded form of their name that a search reads. There are few.
-const UNFOLDED_MAX: u32 = 1_000;
 
 /// Behind each text of UTF-8 that begins with the bytes before it.
 const AFTER_TEXT: u8 = 0xFF;

@@ -7,7 +7,8 @@ use super::reader::Reader;
 use super::rows::{get, key_values, read_key};
 use crate::identity::Key;
 use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
-use crate::store::{Fault, NETWORKS_OF_A_MEMBER_MAX};
+use crate::store::Fault;
+use crate::store::bounds::NETWORKS_OF_A_MEMBER_MAX;
 
 /// The columns of a network.
 pub(super) fn network_values(used: &MemberNetwork) -> Vec<Value> {

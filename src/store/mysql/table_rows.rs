@@ -8,7 +8,7 @@ use super::connection::Many;
 use super::engine::Mysql;
 use super::login_records::{read_login_record, record_values};
 use super::operators::{OPERATOR_COLUMNS, operator_values, read_operator};
-use super::reader::{PAGE_ROWS, Reader};
+use super::reader::Reader;
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, former_values, get, here_values, key_values,
     read_former, read_here, read_id, read_key,
@@ -17,6 +17,7 @@ use super::save::INSERT_HERE;
 use super::sharing::{block_values, network_values, read_block, read_network};
 use crate::identity::Key;
 use crate::login_record::StoredLogin;
+use crate::store::bounds::PAGE_ROWS;
 use crate::store::{
     BlockCursor, Fault, JournalFilter, KnownId, KnownNetwork, Logout, LogoutBefore, Seen,
     StoredRecord, Table, TableRow,

@@ -3,8 +3,9 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::engine::Sqlite;
-use super::reader::{PAGE_ROWS, Reader};
+use super::reader::Reader;
 use crate::block::{Block, BlockKind, LoginName, NameHolder, Network, Target};
+use crate::store::bounds::PAGE_ROWS;
 use crate::store::{BlockCursor, BlockPage, Fault};
 
 impl Sqlite<'_> {

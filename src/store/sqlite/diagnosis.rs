@@ -11,15 +11,11 @@ use super::connection::secure_connection;
 use super::header::has_wal_mode;
 use super::open::open_error;
 use super::{email_index, upgrade};
+use crate::store::bounds::{CALLER_RECORDS, CALLERS_MAX};
 use crate::store::{
     Diagnosis, EngineSetting, Fault, JournalGrowth, OddCredentials, OpenError, SchemaDifference,
     SeenCaller,
 };
-
-/// Records, from the newest on, whose callers are counted.
-const CALLER_RECORDS: i64 = 10_000;
-/// Callers that are listed.
-const CALLERS_MAX: u32 = 50;
 
 /// Reads the facts about a database of this release. `since` (unix seconds) is the beginning of the
 /// time whose records are counted. Counting the credentials reads both tables of members.

@@ -23,6 +23,7 @@ use crate::identity::Key;
 use crate::journal::Record;
 use crate::operator::{Operator, OperatorName};
 use crate::password::{Hash, KeyId};
+use crate::store::bounds::KNOWN_TRIM_EVERY;
 use crate::store::{
     Cause, Conversion, Engine, EngineTimes, Fault, Forgotten, Hardened, LongRead, Note, Outcome,
     Person, Rehashed, Residue, SharedKey, SharedSetting, Spent, TableRow, View, Wanted,
@@ -271,7 +272,7 @@ impl Engine for Sqlite<'_> {
             Note::Known(known) => {
                 known::note(engine.conn, known)?;
                 // Counting all rows for each note would be slow.
-                if engine.known_noted.is_multiple_of(known::TRIM_EVERY) {
+                if engine.known_noted.is_multiple_of(KNOWN_TRIM_EVERY) {
                     known::trim(engine.conn)?;
                 }
                 engine.known_noted = engine.known_noted.wrapping_add(1);

@@ -2,10 +2,10 @@
 
 use rusqlite::params;
 
-use super::reader::PAGE_ROWS;
 use super::reader::Reader;
 use super::rows::read_form;
 use crate::password::Stored;
+use crate::store::bounds::PAGE_ROWS;
 use crate::store::{Fault, Forms, FormsCursor, FormsPage};
 
 impl Reader {

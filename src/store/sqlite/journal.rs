@@ -5,7 +5,7 @@ use rusqlite::{
     Connection, OptionalExtension as _, Row, Statement, ToSql, params, params_from_iter,
 };
 
-use super::reader::{PAGE_ROWS, Reader};
+use super::reader::Reader;
 use super::rows::{FormColumns, read_cryptpass, read_form, read_session};
 use super::shapes::{IS_SHAPE, Shapes};
 use crate::action::Recorded;
@@ -13,14 +13,12 @@ use crate::identity::Key;
 use crate::journal::Record;
 use crate::journal::shape::Columns;
 use crate::member::Credential;
+use crate::store::bounds::{PAGE_ROWS, RECORDS_PAGE_BYTES};
 use crate::store::shaped::restored;
 use crate::store::{
     Fault, JournalFilter, JournalSpan, StoredRecord, UnreadableRecord, if_readable,
 };
 use crate::unicode::folded;
-
-/// A page of long records ends earlier, with the record that reaches this many bytes of fields.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// All columns of the table.
 pub(super) const COLUMNS: [&str; 20] = [
@@ -237,7 +235,7 @@ impl Reader {
 }
 
 /// The next records that match a filter, after record `after` and up to `newest`: at most
-/// [`PAGE_ROWS`] of them, and at most [`PAGE_BYTES`] unless one record is longer.
+/// [`PAGE_ROWS`] of them, and at most [`RECORDS_PAGE_BYTES`] unless one record is longer.
 pub(super) fn page(
     conn: &Connection,
     filter: &JournalFilter,
@@ -248,7 +246,7 @@ pub(super) fn page(
     span(conn, filter, part)
 }
 
-/// At most [`PAGE_BYTES`], unless one record is longer.
+/// At most [`RECORDS_PAGE_BYTES`], unless one record is longer.
 fn span(
     conn: &Connection,
     filter: &JournalFilter,
@@ -258,7 +256,7 @@ fn span(
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let (mut page, mut bytes) = (Vec::new(), 0);
-    while bytes < PAGE_BYTES
+    while bytes < RECORDS_PAGE_BYTES
         && let Some(row) = rows.next()?
     {
         page.push(match if_readable(read_record(row))? {

@@ -3,14 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::reader::Reader;
+use crate::store::bounds::{KNOWN_MAX, KNOWN_OF_A_MEMBER_MAX};
 use crate::store::{Fault, KnownId, KnownNetwork};
-
-/// The maximum of known networks of one member. A member with many addresses evicts only their own.
-const OF_A_MEMBER_MAX: usize = 16;
-/// The maximum of known networks in all; [`TRIM_EVERY`] more are tolerated.
-const KNOWN_MAX: i64 = 65_536;
-/// How many notes are written between two counts of the table.
-pub(super) const TRIM_EVERY: u32 = 256;
 
 impl Reader {
     /// Whether the member has logged in from the network.
@@ -50,7 +44,7 @@ pub(super) fn note(conn: &Connection, known: &KnownNetwork) -> Result<(), Fault>
     conn.prepare_cached(&format!(
         "DELETE FROM known_network WHERE member = ?1 AND network IN (
              SELECT network FROM known_network WHERE member = ?1
-             ORDER BY network = ?2 DESC, day DESC LIMIT -1 OFFSET {OF_A_MEMBER_MAX})"
+             ORDER BY network = ?2 DESC, day DESC LIMIT -1 OFFSET {KNOWN_OF_A_MEMBER_MAX})"
     ))?
     .execute(params![member, network])?;
     Ok(())

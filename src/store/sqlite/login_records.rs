@@ -7,7 +7,8 @@ use super::reader::Reader;
 use super::rows::read_key;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::login_record::{LoginEvent, LoginRecord, LoginWay, StoredLogin};
-use crate::store::{Fault, FindBy, LOGIN_RECORDS_MAX};
+use crate::store::bounds::LOGIN_RECORDS_MAX;
+use crate::store::{Fault, FindBy};
 
 /// See [`crate::store::Note::Login`].
 pub(super) fn record(conn: &Connection, login: &LoginRecord) -> Result<(), Fault> {

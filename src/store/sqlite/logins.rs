@@ -8,13 +8,8 @@ use super::reader::Reader;
 use super::{login_records, operators, sharing};
 use crate::epoch::Epoch;
 use crate::identity::Key;
+use crate::store::bounds::{LAST_USES_MAX, LOGOUTS_MAX};
 use crate::store::{Fault, LoggedOut, Seen, Spent};
-
-/// Logouts of a member that have a row each. When there is one more, the older half is merged into
-/// one row.
-const LOGOUTS_MAX: i64 = 64;
-/// Logins of a member whose time of last use is kept. For the others the time of issue is used.
-const SEEN_MAX: i64 = 64;
 
 impl Reader {
     /// Whether this login was ended.
@@ -123,7 +118,7 @@ pub(super) fn see(conn: &Connection, seen: &Seen) -> Result<(), Fault> {
              (SELECT id FROM login_seen WHERE siteid = ?1 AND memberid = ?2
              ORDER BY at DESC LIMIT -1 OFFSET ?3)",
     )?
-    .execute([site, member, SEEN_MAX])?;
+    .execute([site, member, LAST_USES_MAX])?;
     Ok(())
 }
 

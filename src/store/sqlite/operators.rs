@@ -2,13 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::reader::{PAGE_ROWS, Reader};
+use super::reader::Reader;
 use crate::operator::{
     OPERATOR_SESSIONS_MAX, Operator, OperatorName, OperatorSession, PasswordDigest, Role,
     TokenDigest,
 };
 use crate::password::Hash;
 use crate::store::Fault;
+use crate::store::bounds::PAGE_ROWS;
 
 /// A row of `name, role, password_hash, created_at, changed_at`.
 pub(super) fn read_operator(row: &Row<'_>) -> Result<Operator, Fault> {

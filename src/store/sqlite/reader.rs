@@ -11,14 +11,11 @@ use super::rows::{
 use crate::action::Standing;
 use crate::identity::{Key, MemberId, SessionHash, SiteId};
 use crate::member::{Former, Member};
+use crate::store::bounds::PAGE_ROWS;
 use crate::store::{
     CookieLogin, CookieLoginState, Fault, LoginRow, View, Wanted, if_readable, standing_at,
 };
 
-/// Rows of a list that are read at once. They are passed on after the read transaction has ended: a
-/// list that is printed into `less` may stay open for hours, and the WAL could not be restarted
-/// meanwhile.
-pub(super) const PAGE_ROWS: u32 = 1_000;
 /// A read-only connection.
 #[derive(Debug)]
 pub struct Reader {

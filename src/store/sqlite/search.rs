@@ -11,12 +11,10 @@ use rusqlite::{Row, params};
 use super::reader::Reader;
 use super::rows::{read_key, read_reason, read_username};
 use crate::identity::SiteId;
+use crate::store::bounds::UNFOLDED_MAX;
 use crate::store::found::{first_of, range_end};
 use crate::store::{Fault, FoundMember, FoundState, SearchBy, if_readable};
 use crate::unicode::folded;
-
-/// The most members without a folded form of their name that a search reads. There are few.
-const UNFOLDED_MAX: u32 = 1_000;
 
 const BY_NAME: &str = "SELECT m.siteid, m.memberid, username, trial, email, expire_at FROM
          (SELECT siteid, memberid FROM member_auth

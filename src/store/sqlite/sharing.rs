@@ -6,7 +6,8 @@ use super::reader::Reader;
 use super::rows::read_key;
 use crate::identity::Key;
 use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
-use crate::store::{Fault, NETWORKS_OF_A_MEMBER_MAX};
+use crate::store::Fault;
+use crate::store::bounds::NETWORKS_OF_A_MEMBER_MAX;
 
 /// See [`crate::store::Note::Network`]. If the member has too many networks, those that were unused
 /// for longest are removed.

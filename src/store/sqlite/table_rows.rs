@@ -5,11 +5,12 @@ use rusqlite::{OptionalExtension as _, Params, Row, params};
 use super::engine::Sqlite;
 use super::journal::page;
 use super::login_records::read_login_record;
-use super::reader::{PAGE_ROWS, Reader};
+use super::reader::Reader;
 use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, read_former, read_here, read_key};
 use super::{operators, sharing};
 use crate::identity::{Key, MemberId};
 use crate::login_record::StoredLogin;
+use crate::store::bounds::PAGE_ROWS;
 use crate::store::{
     BlockCursor, Fault, JournalFilter, KnownId, KnownNetwork, Logout, LogoutBefore, Seen, Table,
     TableRow,
