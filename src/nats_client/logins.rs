@@ -158,8 +158,8 @@ impl Shared {
                 if let Some(error) = &failure {
                     let path = self.path.as_str();
                     log::warn!(
-                        "could not report a login to NATS at {path}: {error}; {dropped} reports \
-                         were dropped since the start"
+                        "could not report a login to NATS at {path}: {error}; reports dropped \
+                         since the start: {dropped}"
                     );
                 }
                 logged = failure;
