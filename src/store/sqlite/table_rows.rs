@@ -105,197 +105,219 @@ impl Reader {
         table: Table,
         after: Option<&TableRow>,
     ) -> Result<Vec<TableRow>, Fault> {
-        // Every siteid, memberid and number is at least 1.
-        let ids = |key: &Key| (key.site.get(), key.member.get());
         match table {
-            Table::Members => {
-                let after = match after {
-                    Some(TableRow::Member(row)) => ids(&row.key),
-                    _ => (0, 0),
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth
-                         WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
-                         LIMIT {PAGE_ROWS}"
-                    ),
-                    after,
-                    |row| read_here(row).map(TableRow::Member),
-                )
-            }
-            Table::Formers => {
-                let after = match after {
-                    Some(TableRow::Former(row)) => ids(&row.member.key),
-                    _ => (0, 0),
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT {MEMBER_COLUMNS}, {FORMER_COLUMNS} FROM former_member
-                         WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
-                         LIMIT {PAGE_ROWS}"
-                    ),
-                    after,
-                    |row| read_former(row).map(TableRow::Former),
-                )
-            }
-            Table::Journal => {
-                let after = match after {
-                    Some(TableRow::Record(record)) => record.id,
-                    _ => 0,
-                };
-                let page = page(&self.conn, &JournalFilter::default(), after, i64::MAX)?;
-                page.into_iter().map(TableRow::of_record).collect()
-            }
-            Table::Logouts => {
-                let after: &[u8] = match after {
-                    Some(TableRow::Logout(row)) => &row.id,
-                    _ => &[],
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT id, until, siteid, memberid, issued FROM logout WHERE id > ?1
-                         ORDER BY id LIMIT {PAGE_ROWS}"
-                    ),
-                    [after],
-                    |row| read_logout(row).map(TableRow::Logout),
-                )
-            }
-            Table::LogoutsBefore => {
-                let after = match after {
-                    Some(TableRow::LogoutBefore(row)) => ids(&row.key),
-                    _ => (0, 0),
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT siteid, memberid, issued, login_version FROM logout_before
-                         WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
-                         LIMIT {PAGE_ROWS}"
-                    ),
-                    after,
-                    |row| {
-                        Ok(TableRow::LogoutBefore(LogoutBefore {
-                            key: read_key(row, 0, 1)?,
-                            issued: row.get(2)?,
-                            login_version: row.get(3)?,
-                        }))
-                    },
-                )
-            }
-            Table::LastUses => {
-                let ((site, member), id): (_, &[u8]) = match after {
-                    Some(TableRow::LastUse(row)) => (ids(&row.key), &row.id),
-                    _ => ((0, 0), &[]),
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT siteid, memberid, id, at FROM login_seen
-                         WHERE (siteid, memberid, id) > (?1, ?2, ?3)
-                         ORDER BY siteid, memberid, id LIMIT {PAGE_ROWS}"
-                    ),
-                    params![site, member, id],
-                    |row| {
-                        Ok(TableRow::LastUse(Seen {
-                            key: read_key(row, 0, 1)?,
-                            id: row.get(2)?,
-                            at: row.get(3)?,
-                        }))
-                    },
-                )
-            }
-            Table::KnownNetworks => {
-                let (member, network): (&[u8], &[u8]) = match after {
-                    Some(TableRow::KnownNetwork(row)) => (&row.id.member, &row.id.network),
-                    _ => (&[], &[]),
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT member, network, day FROM known_network
-                         WHERE (member, network) > (?1, ?2) ORDER BY member, network
-                         LIMIT {PAGE_ROWS}"
-                    ),
-                    [member, network],
-                    |row| {
-                        let id = KnownId { member: row.get(0)?, network: row.get(1)? };
-                        Ok(TableRow::KnownNetwork(KnownNetwork { id, day: row.get(2)? }))
-                    },
-                )
-            }
-            Table::Blocks => {
-                let after = match after {
-                    Some(TableRow::Block(block)) => Some(BlockCursor::of(block)),
-                    _ => None,
-                };
-                TableRow::of_blocks(self.select_blocks(after.as_ref(), i64::MIN)?)
-            }
-            Table::Logins => {
-                let after = match after {
-                    Some(TableRow::Login(row)) => row.id,
-                    _ => 0,
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT id, at, event, way, siteid, memberid, name, network FROM login
-                         WHERE id > ?1 ORDER BY id LIMIT {PAGE_ROWS}"
-                    ),
-                    [after],
-                    |row| read_login_record(row).map(TableRow::Login),
-                )
-            }
-            Table::MemberNetworks => {
-                let ((site, member), network) = match after {
-                    Some(TableRow::MemberNetwork(row)) => (ids(&row.key), row.network.as_str()),
-                    _ => ((0, 0), ""),
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT siteid, memberid, network, first_at, last_at, country
-                         FROM sharing_network WHERE (siteid, memberid, network) > (?1, ?2, ?3)
-                         ORDER BY siteid, memberid, network LIMIT {PAGE_ROWS}"
-                    ),
-                    params![site, member, network],
-                    |row| sharing::read_network(row).map(TableRow::MemberNetwork),
-                )
-            }
-            Table::SharingBlocks => {
-                let after = match after {
-                    Some(TableRow::SharingBlock(row)) => ids(&row.key),
-                    _ => (0, 0),
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT siteid, memberid, since, until, why FROM sharing_block
-                         WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
-                         LIMIT {PAGE_ROWS}"
-                    ),
-                    after,
-                    |row| sharing::read_block(row).map(TableRow::SharingBlock),
-                )
-            }
-            Table::Operators => {
-                let after = match after {
-                    Some(TableRow::Operator(row)) => row.name.as_str(),
-                    _ => "",
-                };
-                self.rows_of(
-                    table,
-                    &format!(
-                        "SELECT name, role, password_hash, created_at, changed_at FROM operator
-                         WHERE name > ?1 ORDER BY name LIMIT {PAGE_ROWS}"
-                    ),
-                    [after],
-                    |row| operators::read_operator(row).map(TableRow::Operator),
-                )
-            }
+            Table::Members => self.members_from(after),
+            Table::Formers => self.formers_from(after),
+            Table::Journal => self.records_from(after),
+            Table::Logouts => self.logouts_from(after),
+            Table::LogoutsBefore => self.logouts_before_from(after),
+            Table::LastUses => self.last_uses_from(after),
+            Table::KnownNetworks => self.known_networks_from(after),
+            Table::Blocks => self.blocks_from(after),
+            Table::Logins => self.logins_from(after),
+            Table::MemberNetworks => self.member_networks_from(after),
+            Table::SharingBlocks => self.sharing_blocks_from(after),
+            Table::Operators => self.operators_from(after),
         }
+    }
+
+    fn members_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Member(row)) => ids(&row.key),
+            _ => (0, 0),
+        };
+        self.rows_of(
+            Table::Members,
+            &format!(
+                "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth
+                 WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
+                 LIMIT {PAGE_ROWS}"
+            ),
+            after,
+            |row| read_here(row).map(TableRow::Member),
+        )
+    }
+
+    fn formers_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Former(row)) => ids(&row.member.key),
+            _ => (0, 0),
+        };
+        self.rows_of(
+            Table::Formers,
+            &format!(
+                "SELECT {MEMBER_COLUMNS}, {FORMER_COLUMNS} FROM former_member
+                 WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
+                 LIMIT {PAGE_ROWS}"
+            ),
+            after,
+            |row| read_former(row).map(TableRow::Former),
+        )
+    }
+
+    fn records_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Record(record)) => record.id,
+            _ => 0,
+        };
+        let page = page(&self.conn, &JournalFilter::default(), after, i64::MAX)?;
+        page.into_iter().map(TableRow::of_record).collect()
+    }
+
+    fn logouts_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after: &[u8] = match after {
+            Some(TableRow::Logout(row)) => &row.id,
+            _ => &[],
+        };
+        self.rows_of(
+            Table::Logouts,
+            &format!(
+                "SELECT id, until, siteid, memberid, issued FROM logout WHERE id > ?1
+                 ORDER BY id LIMIT {PAGE_ROWS}"
+            ),
+            [after],
+            |row| read_logout(row).map(TableRow::Logout),
+        )
+    }
+
+    fn logouts_before_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::LogoutBefore(row)) => ids(&row.key),
+            _ => (0, 0),
+        };
+        self.rows_of(
+            Table::LogoutsBefore,
+            &format!(
+                "SELECT siteid, memberid, issued, login_version FROM logout_before
+                 WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
+                 LIMIT {PAGE_ROWS}"
+            ),
+            after,
+            |row| {
+                Ok(TableRow::LogoutBefore(LogoutBefore {
+                    key: read_key(row, 0, 1)?,
+                    issued: row.get(2)?,
+                    login_version: row.get(3)?,
+                }))
+            },
+        )
+    }
+
+    fn last_uses_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let ((site, member), id): (_, &[u8]) = match after {
+            Some(TableRow::LastUse(row)) => (ids(&row.key), &row.id),
+            _ => ((0, 0), &[]),
+        };
+        self.rows_of(
+            Table::LastUses,
+            &format!(
+                "SELECT siteid, memberid, id, at FROM login_seen
+                 WHERE (siteid, memberid, id) > (?1, ?2, ?3)
+                 ORDER BY siteid, memberid, id LIMIT {PAGE_ROWS}"
+            ),
+            params![site, member, id],
+            |row| {
+                Ok(TableRow::LastUse(Seen {
+                    key: read_key(row, 0, 1)?,
+                    id: row.get(2)?,
+                    at: row.get(3)?,
+                }))
+            },
+        )
+    }
+
+    fn known_networks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let (member, network): (&[u8], &[u8]) = match after {
+            Some(TableRow::KnownNetwork(row)) => (&row.id.member, &row.id.network),
+            _ => (&[], &[]),
+        };
+        self.rows_of(
+            Table::KnownNetworks,
+            &format!(
+                "SELECT member, network, day FROM known_network
+                 WHERE (member, network) > (?1, ?2) ORDER BY member, network
+                 LIMIT {PAGE_ROWS}"
+            ),
+            [member, network],
+            |row| {
+                let id = KnownId { member: row.get(0)?, network: row.get(1)? };
+                Ok(TableRow::KnownNetwork(KnownNetwork { id, day: row.get(2)? }))
+            },
+        )
+    }
+
+    fn blocks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Block(block)) => Some(BlockCursor::of(block)),
+            _ => None,
+        };
+        TableRow::of_blocks(self.select_blocks(after.as_ref(), i64::MIN)?)
+    }
+
+    fn logins_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Login(row)) => row.id,
+            _ => 0,
+        };
+        self.rows_of(
+            Table::Logins,
+            &format!(
+                "SELECT id, at, event, way, siteid, memberid, name, network FROM login
+                 WHERE id > ?1 ORDER BY id LIMIT {PAGE_ROWS}"
+            ),
+            [after],
+            |row| read_login_record(row).map(TableRow::Login),
+        )
+    }
+
+    fn member_networks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let ((site, member), network) = match after {
+            Some(TableRow::MemberNetwork(row)) => (ids(&row.key), row.network.as_str()),
+            _ => ((0, 0), ""),
+        };
+        self.rows_of(
+            Table::MemberNetworks,
+            &format!(
+                "SELECT siteid, memberid, network, first_at, last_at, country
+                 FROM sharing_network WHERE (siteid, memberid, network) > (?1, ?2, ?3)
+                 ORDER BY siteid, memberid, network LIMIT {PAGE_ROWS}"
+            ),
+            params![site, member, network],
+            |row| sharing::read_network(row).map(TableRow::MemberNetwork),
+        )
+    }
+
+    fn sharing_blocks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::SharingBlock(row)) => ids(&row.key),
+            _ => (0, 0),
+        };
+        self.rows_of(
+            Table::SharingBlocks,
+            &format!(
+                "SELECT siteid, memberid, since, until, why FROM sharing_block
+                 WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
+                 LIMIT {PAGE_ROWS}"
+            ),
+            after,
+            |row| sharing::read_block(row).map(TableRow::SharingBlock),
+        )
+    }
+
+    fn operators_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Operator(row)) => row.name.as_str(),
+            _ => "",
+        };
+        self.rows_of(
+            Table::Operators,
+            &format!(
+                "SELECT name, role, password_hash, created_at, changed_at FROM operator
+                 WHERE name > ?1 ORDER BY name LIMIT {PAGE_ROWS}"
+            ),
+            [after],
+            |row| operators::read_operator(row).map(TableRow::Operator),
+        )
     }
 
     fn rows_of(
@@ -330,4 +352,9 @@ fn read_logout(row: &Row<'_>) -> Result<Logout, Fault> {
         Some(_) => Some((read_key(row, 2, 3)?, row.get(4)?)),
     };
     Ok(Logout { id: row.get(0)?, until: row.get(1)?, of })
+}
+
+/// Both ids of a key. Each is at least 1, so that a list from the beginning comes after (0, 0).
+fn ids(key: &Key) -> (i64, i64) {
+    (key.site.get(), key.member.get())
 }
