@@ -148,7 +148,7 @@ impl Schedule {
                 log::info!("backup {made}");
                 self.removes = true;
                 self.remove_old(now);
-                self.say_that_it_works();
+                self.note_success();
                 self.note(Some(made.at));
             }
             Err(error) if error.is_stop() && self.stop.load(Ordering::Relaxed) => {
@@ -165,7 +165,7 @@ impl Schedule {
         }
     }
 
-    fn say_that_it_works(&mut self) {
+    fn note_success(&mut self) {
         let failures = self.backoff.succeeded();
         if failures > 0 {
             log::info!("backups are made again, after {}", counted(failures, "failure"));

@@ -31,7 +31,7 @@ pub(super) struct Upkeep {
     /// an earlier time, after the clock was set back, says it, so that a replay moves them too.
     moved_until: Option<i64>,
     /// The current batch has a record that says so.
-    is_said: bool,
+    is_in_batch: bool,
     /// When journal records were last removed, by the steady clock.
     pruned: Option<i64>,
     forgetting: Forgetting,
@@ -52,13 +52,13 @@ impl Upkeep {
     /// by a clock that was set back since.
     pub(super) fn moment_of_batch(&mut self, moment: Moment) -> Moment {
         let ahead = self.moved_until.filter(|&moved_until| moved_until > moment.now);
-        self.is_said = ahead.is_some();
+        self.is_in_batch = ahead.is_some();
         Moment { moved_until: ahead.unwrap_or(moment.moved_until), ..moment }
     }
 
     /// Records that the batch was committed, with a record in the journal.
     pub(super) fn recorded(&mut self) {
-        if self.is_said {
+        if self.is_in_batch {
             self.moved_until = None;
         }
     }

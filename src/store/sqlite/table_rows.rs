@@ -123,36 +123,24 @@ impl Reader {
 
     fn members_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
         let after = match after {
-            Some(TableRow::Member(row)) => ids(&row.key),
-            _ => (0, 0),
+            Some(TableRow::Member(row)) => Some(row.key),
+            _ => None,
         };
-        self.rows_of(
-            Table::Members,
-            &format!(
-                "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth
-                 WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
-                 LIMIT {PAGE_ROWS}"
-            ),
-            after,
-            |row| read_here(row).map(TableRow::Member),
-        )
+        let columns = format!("{MEMBER_COLUMNS}, {HERE_COLUMNS}");
+        self.rows_by_key(Table::Members, &columns, after, |row| {
+            read_here(row).map(TableRow::Member)
+        })
     }
 
     fn formers_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
         let after = match after {
-            Some(TableRow::Former(row)) => ids(&row.member.key),
-            _ => (0, 0),
+            Some(TableRow::Former(row)) => Some(row.member.key),
+            _ => None,
         };
-        self.rows_of(
-            Table::Formers,
-            &format!(
-                "SELECT {MEMBER_COLUMNS}, {FORMER_COLUMNS} FROM former_member
-                 WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
-                 LIMIT {PAGE_ROWS}"
-            ),
-            after,
-            |row| read_former(row).map(TableRow::Former),
-        )
+        let columns = format!("{MEMBER_COLUMNS}, {FORMER_COLUMNS}");
+        self.rows_by_key(Table::Formers, &columns, after, |row| {
+            read_former(row).map(TableRow::Former)
+        })
     }
 
     fn records_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
@@ -182,25 +170,17 @@ impl Reader {
 
     fn logouts_before_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
         let after = match after {
-            Some(TableRow::LogoutBefore(row)) => ids(&row.key),
-            _ => (0, 0),
+            Some(TableRow::LogoutBefore(row)) => Some(row.key),
+            _ => None,
         };
-        self.rows_of(
-            Table::LogoutsBefore,
-            &format!(
-                "SELECT siteid, memberid, issued, login_version FROM logout_before
-                 WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
-                 LIMIT {PAGE_ROWS}"
-            ),
-            after,
-            |row| {
-                Ok(TableRow::LogoutBefore(LogoutBefore {
-                    key: read_key(row, 0, 1)?,
-                    issued: row.get(2)?,
-                    login_version: row.get(3)?,
-                }))
-            },
-        )
+        let columns = "siteid, memberid, issued, login_version";
+        self.rows_by_key(Table::LogoutsBefore, columns, after, |row| {
+            Ok(TableRow::LogoutBefore(LogoutBefore {
+                key: read_key(row, 0, 1)?,
+                issued: row.get(2)?,
+                login_version: row.get(3)?,
+            }))
+        })
     }
 
     fn last_uses_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
@@ -289,19 +269,13 @@ impl Reader {
 
     fn sharing_blocks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
         let after = match after {
-            Some(TableRow::SharingBlock(row)) => ids(&row.key),
-            _ => (0, 0),
+            Some(TableRow::SharingBlock(row)) => Some(row.key),
+            _ => None,
         };
-        self.rows_of(
-            Table::SharingBlocks,
-            &format!(
-                "SELECT siteid, memberid, since, until, why FROM sharing_block
-                 WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
-                 LIMIT {PAGE_ROWS}"
-            ),
-            after,
-            |row| sharing::read_block(row).map(TableRow::SharingBlock),
-        )
+        let columns = "siteid, memberid, since, until, why";
+        self.rows_by_key(Table::SharingBlocks, columns, after, |row| {
+            sharing::read_block(row).map(TableRow::SharingBlock)
+        })
     }
 
     fn operators_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
@@ -318,6 +292,22 @@ impl Reader {
             [after],
             |row| operators::read_operator(row).map(TableRow::Operator),
         )
+    }
+
+    /// A page of a table that has one row of a member at most.
+    fn rows_by_key(
+        &self,
+        table: Table,
+        columns: &str,
+        after: Option<Key>,
+        read: fn(&Row<'_>) -> Result<TableRow, Fault>,
+    ) -> Result<Vec<TableRow>, Fault> {
+        let sql = format!(
+            "SELECT {columns} FROM {} WHERE (siteid, memberid) > (?1, ?2)
+             ORDER BY siteid, memberid LIMIT {PAGE_ROWS}",
+            table.name()
+        );
+        self.rows_of(table, &sql, after.as_ref().map_or((0, 0), ids), read)
     }
 
     fn rows_of(
