@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, value_parser};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::problems::{BadSetting, Problems, bytes};
-use super::values::{INTERVAL_EXPECTED, any_path, interval, number, switch};
+use super::values::{INTERVAL_EXPECTED, any_path, interval, number};
 use crate::authstring::keys::{
     API_KEY_EXPECTED, ApiKey, ApiKeys, CREDENTIAL_EXPECTED, is_credential, read_file,
 };
@@ -152,12 +152,7 @@ pub(super) fn read(settings: &ApiSettings, bad: &mut Problems) -> Option<AuthStr
         &settings.stand_in_minutes,
         number(1, STAND_IN_MINUTES_MAX),
     );
-    let stand_in = bad.read(
-        "--stand-in",
-        "expected yes or no, true or false, 1 or 0",
-        &settings.stand_in,
-        switch,
-    )?;
+    let stand_in = bad.switch("--stand-in", &settings.stand_in)?;
     if stand_in && settings.nats_url.is_some() {
         bad.0.push(BadSetting::found("--stand-in", "expected it without --nats-url", "both"));
     }

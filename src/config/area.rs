@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, value_parser};
 
 use super::problems::Problems;
 use super::sharing::{self, SharingSettings};
-use super::values::{number, switch};
+use super::values::number;
 use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain};
 use crate::login::cookie_domains::CookieDomains;
 use crate::login::settings::{AreaConfig, GuessLimits, HOUR_SECONDS, LIMIT_MAX, LOGIN_HOURS_MAX};
@@ -150,12 +150,7 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
         &settings.login_stay_hours,
         number(0, LOGIN_HOURS_MAX),
     );
-    let by_email = bad.read(
-        "--login-by-email",
-        "expected yes or no, true or false, 1 or 0",
-        &settings.login_by_email,
-        switch,
-    );
+    let by_email = bad.switch("--login-by-email", &settings.login_by_email);
     let idle = bad.read(
         "--login-idle-minutes",
         "expected 0 for off, or a whole number of minutes from 5 to 527040",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, value_parser};
 
 use super::problems::{BadSetting, Problems};
-use super::values::{INTERVAL_EXPECTED, any_path, interval, number, switch};
+use super::values::{INTERVAL_EXPECTED, any_path, interval, number};
 use crate::backup::{BackupConfig, Wishes};
 use crate::data_dir::DataDir;
 
@@ -74,12 +74,7 @@ pub(super) fn read(
         &settings.backup_keep,
         number(0, KEEP_MAX),
     );
-    let with_keys = bad.read(
-        "--backup-with-keys",
-        "expected yes or no, true or false, 1 or 0",
-        &settings.backup_with_keys,
-        switch,
-    );
+    let with_keys = bad.switch("--backup-with-keys", &settings.backup_with_keys);
     let wishes =
         Wishes { dir: dir?, keep: Some(keep?).filter(|&keep| keep > 0), with_keys: with_keys? };
     Some(BackupConfig { every, wishes, creates_dir: settings.backup_dir.is_none() })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::values::switch;
 use crate::store::{BadLocation, Location};
 use crate::text_file::{is_invisible, is_quoted};
 use crate::token::Token;
@@ -70,6 +71,11 @@ impl Problems {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         text.and_then(|text| self.read(flag, expected, text, parse))
+    }
+
+    /// Reads a switch.
+    pub(super) fn switch(&mut self, flag: &'static str, text: &str) -> Option<bool> {
+        self.read(flag, "expected yes or no, true or false, 1 or 0", text, switch)
     }
 
     /// Reads a URL. A bad one that may contain a password, a key or a token is not shown.

@@ -12,7 +12,7 @@ use super::ops::OpsConfig;
 use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
 use super::sources::Sources;
-use super::values::{number, switch};
+use super::values::number;
 use super::{alarms, api, area, backup, ops, pages, server, sharing};
 use crate::alarms::AlarmConfig;
 use crate::backup::BackupConfig;
@@ -34,6 +34,10 @@ use crate::writer::{COMMIT_WAIT_MAX, UPKEEP_EVERY};
 
 /// The longest time for which a jump of the clock can be set to wait, in minutes.
 const DAY_MINUTES: u32 = 1_440;
+/// The longest grace of an expiry: a year.
+const GRACE_HOURS_MAX: u32 = 8_784;
+/// The longest time that journal records can be kept, in days: a century.
+const JOURNAL_DAYS_MAX: u32 = 36_500;
 
 /// The settings as they are used.
 #[derive(Clone, Debug)]
@@ -113,30 +117,8 @@ impl Config {
         let fastcgi_listen = area::fastcgi_listen(&settings.area, &mut bad);
         let ops = ops::read(&settings.ops, &mut bad);
         ops::refuse_same(&ops, listen, &mut bad);
-        let location = match &settings.database {
-            Some(text) => bad.database(text.expose_secret()),
-            None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
-        };
-        let password_in_url = location.as_ref().is_some_and(Location::has_password);
-        let location = location.and_then(|it| server::read(&settings.server, it, &mut bad));
-        let no_copy = bad.read(
-            "--no-upgrade-copy",
-            "expected yes or no, true or false, 1 or 0",
-            &settings.no_upgrade_copy,
-            switch,
-        );
-        let zone = bad.read(
-            "--time-zone",
-            "expected a name as in Europe/Berlin or UTC",
-            &settings.time_zone,
-            |text| text.parse::<Zone>().ok(),
-        );
-        let grace = bad.read(
-            "--expire-grace-hours",
-            "expected a whole number of hours from 0 to 8784",
-            &settings.expire_grace_hours,
-            |text| text.parse::<u32>().ok().filter(|hours| *hours <= 8784),
-        );
+        let location = location(settings, data_dir.as_ref(), &mut bad);
+        let expiry = expiry(settings, &mut bad);
         let clock_jump_minutes = bad.read(
             "--clock-jump-minutes",
             "expected a whole number of minutes from 0 to 1440",
@@ -153,25 +135,14 @@ impl Config {
             "--journal-days",
             "expected a whole number of days from 1 to 36500",
             settings.journal_days.as_deref(),
-            |text| text.parse::<u32>().ok().filter(|days| (1..=36_500).contains(days)),
+            number(1, JOURNAL_DAYS_MAX),
         );
-        let url_expected = "expected http:// or https://, a host, and no query";
-        let public_url = settings
-            .public_url
-            .as_deref()
-            .and_then(|text| bad.url("--public-url", url_expected, text, public_url));
-        let keep_cryptpass = bad.read(
-            "--keep-cryptpass",
-            "expected yes or no, true or false, 1 or 0",
-            &settings.keep_cryptpass,
-            switch,
-        );
-        let stale_guard = bad.read(
-            "--stale-guard",
-            "expected yes or no, true or false, 1 or 0",
-            &settings.stale_guard,
-            switch,
-        );
+        let public_url = settings.public_url.as_deref().and_then(|text| {
+            let expected = "expected http:// or https://, a host, and no query";
+            bad.url("--public-url", expected, text, public_url)
+        });
+        let keep_cryptpass = bad.switch("--keep-cryptpass", &settings.keep_cryptpass);
+        let stale_guard = bad.switch("--stale-guard", &settings.stale_guard);
         let log = bad.read(
             "--log",
             "expected error, warn, info, debug, trace or off, or module=level",
@@ -184,7 +155,7 @@ impl Config {
         let trusted_proxy = trusted_proxy(settings, &mut bad);
         let postback_tokens = tokens(settings, &mut bad);
         let backup = backup::read(&settings.backup, data_dir.as_ref(), &mut bad);
-        if location.as_ref().is_some_and(|location| location.file().is_none()) {
+        if location.as_ref().is_some_and(|(location, _)| location.file().is_none()) {
             backup::refuse(&settings.backup, &mut bad);
         }
         let alarms = alarms::read(&settings.alarms, &mut bad);
@@ -194,6 +165,7 @@ impl Config {
         let api = api::read(&settings.api, &mut bad);
 
         let read = || {
+            let (location, password_in_url) = location?;
             Some(Self {
                 listen: listen?,
                 fastcgi_listen,
@@ -201,11 +173,11 @@ impl Config {
                 public_url,
                 data_dir: data_dir?,
                 password_in_url,
-                location: if no_copy? { location?.without_upgrade_copy() } else { location? },
+                location,
                 postback_tokens,
                 allow_ip,
                 trusted_proxy,
-                expiry: ExpiryRule { zone: zone?, grace_hours: grace? },
+                expiry: expiry?,
                 clock_jump_minutes: clock_jump_minutes?,
                 password_hash: password_hash?,
                 keep_cryptpass: keep_cryptpass?,
@@ -283,6 +255,40 @@ pub fn listen_address(settings: &Settings) -> Result<SocketAddr, Vec<BadSetting>
 fn listen(settings: &Settings, bad: &mut Problems) -> Option<SocketAddr> {
     let expected = "expected ADDRESS:PORT, as in 127.0.0.1:8080";
     bad.read("--listen", expected, &settings.listen, |text| text.parse().ok())
+}
+
+/// The database: that of `--database`, else the file in the data directory. And whether a password
+/// is in its URL.
+fn location(
+    settings: &Settings,
+    data_dir: Option<&DataDir>,
+    bad: &mut Problems,
+) -> Option<(Location, bool)> {
+    let named = match &settings.database {
+        Some(text) => bad.database(text.expose_secret()),
+        None => data_dir.map(|data_dir| Location::sqlite(data_dir.database())),
+    };
+    let password_in_url = named.as_ref().is_some_and(Location::has_password);
+    let location = named.and_then(|named| server::read(&settings.server, named, bad));
+    let no_copy = bad.switch("--no-upgrade-copy", &settings.no_upgrade_copy)?;
+    let location = if no_copy { location?.without_upgrade_copy() } else { location? };
+    Some((location, password_in_url))
+}
+
+fn expiry(settings: &Settings, bad: &mut Problems) -> Option<ExpiryRule> {
+    let zone = bad.read(
+        "--time-zone",
+        "expected a name as in Europe/Berlin or UTC",
+        &settings.time_zone,
+        |text| text.parse::<Zone>().ok(),
+    );
+    let grace_hours = bad.read(
+        "--expire-grace-hours",
+        "expected a whole number of hours from 0 to 8784",
+        &settings.expire_grace_hours,
+        number(0, GRACE_HOURS_MAX),
+    );
+    Some(ExpiryRule { zone: zone?, grace_hours: grace_hours? })
 }
 
 pub(super) fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
