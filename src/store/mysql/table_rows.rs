@@ -228,126 +228,148 @@ impl Reader {
         after: Option<&TableRow>,
     ) -> Result<Vec<TableRow>, Fault> {
         match table {
-            Table::Members => {
-                let after = match after {
-                    Some(TableRow::Member(row)) => Some(&row.key),
-                    _ => None,
-                };
-                self.rows_of(table, &MEMBERS, behind(after), |row| {
-                    read_here(row).map(TableRow::Member)
-                })
-            }
-            Table::Formers => {
-                let after = match after {
-                    Some(TableRow::Former(row)) => Some(&row.member.key),
-                    _ => None,
-                };
-                self.rows_of(table, &FORMERS, behind(after), |row| {
-                    read_former(row).map(TableRow::Former)
-                })
-            }
-            Table::Journal => {
-                let after = match after {
-                    Some(TableRow::Record(record)) => record.id,
-                    _ => 0,
-                };
-                let page = self.page_of_records(&JournalFilter::default(), after, i64::MAX)?;
-                page.into_iter().map(TableRow::of_record).collect()
-            }
-            Table::Logouts => {
-                let after = match after {
-                    Some(TableRow::Logout(row)) => Some(&row.id),
-                    _ => None,
-                };
-                self.rows_of(table, &LOGOUTS, vec![bytes(after)], |row| {
-                    read_logout(row).map(TableRow::Logout)
-                })
-            }
-            Table::LogoutsBefore => {
-                let after = match after {
-                    Some(TableRow::LogoutBefore(row)) => Some(&row.key),
-                    _ => None,
-                };
-                // Siteid 0 has logouts without a member, which were merged when they were over.
-                self.rows_of(table, &LOGOUTS_BEFORE, behind(after), |row| {
-                    Ok(TableRow::LogoutBefore(LogoutBefore {
-                        key: read_key(row, 0, 1)?,
-                        issued: get(row, 2)?,
-                        login_version: get(row, 3)?,
-                    }))
-                })
-            }
-            Table::LastUses => {
-                let (key, id) = match after {
-                    Some(TableRow::LastUse(row)) => (Some(&row.key), Some(&row.id)),
-                    _ => (None, None),
-                };
-                let mut after = behind(key);
-                after.extend([after.last().cloned().unwrap_or(Value::Int(0)), bytes(id)]);
-                self.rows_of(table, &LAST_USES, after, |row| {
-                    let (key, id) = (read_key(row, 0, 1)?, read_id(row, 2)?);
-                    Ok(TableRow::LastUse(Seen { key, id, at: get(row, 3)? }))
-                })
-            }
-            Table::KnownNetworks => {
-                let (member, network) = match after {
-                    Some(TableRow::KnownNetwork(row)) => {
-                        (Some(&row.id.member), Some(&row.id.network))
-                    }
-                    _ => (None, None),
-                };
-                let after = vec![bytes(member), bytes(member), bytes(network)];
-                self.rows_of(table, &KNOWN, after, |row| {
-                    let id = KnownId { member: read_id(row, 0)?, network: read_id(row, 1)? };
-                    Ok(TableRow::KnownNetwork(KnownNetwork { id, day: get(row, 2)? }))
-                })
-            }
-            Table::Blocks => {
-                let after = match after {
-                    Some(TableRow::Block(block)) => Some(BlockCursor::of(block)),
-                    _ => None,
-                };
-                TableRow::of_blocks(self.select_blocks(after.as_ref(), i64::MIN)?)
-            }
-            Table::Logins => {
-                let after = match after {
-                    Some(TableRow::Login(row)) => row.id,
-                    _ => 0,
-                };
-                self.rows_of(table, &LOGINS, vec![after.into()], |row| {
-                    read_login_record(row).map(TableRow::Login)
-                })
-            }
-            Table::MemberNetworks => {
-                let (key, network) = match after {
-                    Some(TableRow::MemberNetwork(row)) => (Some(&row.key), row.network.as_str()),
-                    _ => (None, ""),
-                };
-                let mut after = behind(key);
-                after.extend([after.last().cloned().unwrap_or(Value::Int(0)), network.into()]);
-                self.rows_of(table, &NETWORKS, after, |row| {
-                    read_network(row).map(TableRow::MemberNetwork)
-                })
-            }
-            Table::SharingBlocks => {
-                let after = match after {
-                    Some(TableRow::SharingBlock(row)) => Some(&row.key),
-                    _ => None,
-                };
-                self.rows_of(table, &SHARING, behind(after), |row| {
-                    read_block(row).map(TableRow::SharingBlock)
-                })
-            }
-            Table::Operators => {
-                let after = match after {
-                    Some(TableRow::Operator(row)) => row.name.as_str(),
-                    _ => "",
-                };
-                self.rows_of(table, &OPERATORS, vec![after.into()], |row| {
-                    read_operator(row).map(TableRow::Operator)
-                })
-            }
+            Table::Members => self.members_from(after),
+            Table::Formers => self.formers_from(after),
+            Table::Journal => self.records_from(after),
+            Table::Logouts => self.logouts_from(after),
+            Table::LogoutsBefore => self.logouts_before_from(after),
+            Table::LastUses => self.last_uses_from(after),
+            Table::KnownNetworks => self.known_networks_from(after),
+            Table::Blocks => self.blocks_from(after),
+            Table::Logins => self.logins_from(after),
+            Table::MemberNetworks => self.member_networks_from(after),
+            Table::SharingBlocks => self.sharing_blocks_from(after),
+            Table::Operators => self.operators_from(after),
         }
+    }
+
+    fn members_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Member(row)) => Some(&row.key),
+            _ => None,
+        };
+        self.rows_of(Table::Members, &MEMBERS, behind(after), |row| {
+            read_here(row).map(TableRow::Member)
+        })
+    }
+
+    fn formers_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Former(row)) => Some(&row.member.key),
+            _ => None,
+        };
+        self.rows_of(Table::Formers, &FORMERS, behind(after), |row| {
+            read_former(row).map(TableRow::Former)
+        })
+    }
+
+    fn records_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Record(record)) => record.id,
+            _ => 0,
+        };
+        let page = self.page_of_records(&JournalFilter::default(), after, i64::MAX)?;
+        page.into_iter().map(TableRow::of_record).collect()
+    }
+
+    fn logouts_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Logout(row)) => Some(&row.id),
+            _ => None,
+        };
+        self.rows_of(Table::Logouts, &LOGOUTS, vec![bytes(after)], |row| {
+            read_logout(row).map(TableRow::Logout)
+        })
+    }
+
+    fn logouts_before_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::LogoutBefore(row)) => Some(&row.key),
+            _ => None,
+        };
+        // Siteid 0 has logouts without a member, which were merged when they were over.
+        self.rows_of(Table::LogoutsBefore, &LOGOUTS_BEFORE, behind(after), |row| {
+            Ok(TableRow::LogoutBefore(LogoutBefore {
+                key: read_key(row, 0, 1)?,
+                issued: get(row, 2)?,
+                login_version: get(row, 3)?,
+            }))
+        })
+    }
+
+    fn last_uses_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let (key, id) = match after {
+            Some(TableRow::LastUse(row)) => (Some(&row.key), Some(&row.id)),
+            _ => (None, None),
+        };
+        let mut after = behind(key);
+        after.extend([after.last().cloned().unwrap_or(Value::Int(0)), bytes(id)]);
+        self.rows_of(Table::LastUses, &LAST_USES, after, |row| {
+            let (key, id) = (read_key(row, 0, 1)?, read_id(row, 2)?);
+            Ok(TableRow::LastUse(Seen { key, id, at: get(row, 3)? }))
+        })
+    }
+
+    fn known_networks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let (member, network) = match after {
+            Some(TableRow::KnownNetwork(row)) => (Some(&row.id.member), Some(&row.id.network)),
+            _ => (None, None),
+        };
+        let after = vec![bytes(member), bytes(member), bytes(network)];
+        self.rows_of(Table::KnownNetworks, &KNOWN, after, |row| {
+            let id = KnownId { member: read_id(row, 0)?, network: read_id(row, 1)? };
+            Ok(TableRow::KnownNetwork(KnownNetwork { id, day: get(row, 2)? }))
+        })
+    }
+
+    fn blocks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Block(block)) => Some(BlockCursor::of(block)),
+            _ => None,
+        };
+        TableRow::of_blocks(self.select_blocks(after.as_ref(), i64::MIN)?)
+    }
+
+    fn logins_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Login(row)) => row.id,
+            _ => 0,
+        };
+        self.rows_of(Table::Logins, &LOGINS, vec![after.into()], |row| {
+            read_login_record(row).map(TableRow::Login)
+        })
+    }
+
+    fn member_networks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let (key, network) = match after {
+            Some(TableRow::MemberNetwork(row)) => (Some(&row.key), row.network.as_str()),
+            _ => (None, ""),
+        };
+        let mut after = behind(key);
+        after.extend([after.last().cloned().unwrap_or(Value::Int(0)), network.into()]);
+        self.rows_of(Table::MemberNetworks, &NETWORKS, after, |row| {
+            read_network(row).map(TableRow::MemberNetwork)
+        })
+    }
+
+    fn sharing_blocks_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::SharingBlock(row)) => Some(&row.key),
+            _ => None,
+        };
+        self.rows_of(Table::SharingBlocks, &SHARING, behind(after), |row| {
+            read_block(row).map(TableRow::SharingBlock)
+        })
+    }
+
+    fn operators_from(&self, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        let after = match after {
+            Some(TableRow::Operator(row)) => row.name.as_str(),
+            _ => "",
+        };
+        self.rows_of(Table::Operators, &OPERATORS, vec![after.into()], |row| {
+            read_operator(row).map(TableRow::Operator)
+        })
     }
 
     fn rows_of(
