@@ -17,7 +17,7 @@ use super::members::Undecided;
 use super::pseudonym::TypedName;
 use super::recording::{Failure, Meant};
 use crate::block::{BlockKind, NameHolder, Network};
-use crate::identity::SiteId;
+use crate::identity::{Key, SiteId};
 use crate::login_record::{LoginEvent, LoginWay};
 use crate::metrics::{Outcome, TypedAt};
 use crate::store::LoginRow;
@@ -168,101 +168,168 @@ async fn opened(
     now: i64,
     way: LoginWay,
 ) -> Result<Result<Vec<LoginRow>, Denial>, Undecided> {
-    let shared = &area.shared;
-    let (typed_name, network) =
-        (TypedName::new(&shared.pseudonyms, typed.name.as_str()), Network::of(address));
-    let verdict = typed_name.verdict(&shared.guard, network, area.clock.steady());
-    let failure = Failure { way, sites: allowed.sites, typed, typed_name: &typed_name, network };
+    let typed_name = &TypedName::new(&area.shared.pseudonyms, typed.name.as_str());
+    let network = Network::of(address);
+    let login = Login { area, allowed, typed, typed_name, address, network, now, way };
+    let verdict = typed_name.verdict(&area.shared.guard, network, area.clock.steady());
     if let Verdict::Blocked(BlockKind::Pair | BlockKind::Network) = verdict {
-        area.record_failure(&failure, LoginEvent::Blocked, Meant::Unread).await;
-        return Ok(Err(Denial::Blocked));
+        return Ok(Err(login.blocked().await));
     }
-    let mut rows = area.members.logins_by_name(allowed.sites, &typed.name, now).await?;
-    if rows.is_empty() && shared.config.by_email {
-        rows = area.members.logins_by_email(allowed.sites, typed.name.as_str(), now).await?;
-    }
+    let mut rows = login.rows().await?;
     let holder = if rows.is_empty() { NameHolder::Nobody } else { NameHolder::Member };
-    let is_open = verdict == Verdict::Open;
     if let Verdict::BlockedAround(_) = verdict {
-        let mut known = Vec::with_capacity(rows.len());
-        for row in rows {
-            if area.is_known(row.key, network).await {
-                known.push(row);
-            }
-        }
-        rows = known;
+        rows = login.known_here(rows).await;
         if rows.is_empty() {
-            area.record_failure(&failure, LoginEvent::Blocked, Meant::Unread).await;
-            return Ok(Err(Denial::Blocked));
+            return Ok(Err(login.blocked().await));
         }
     }
+    let is_open = verdict == Verdict::Open;
     let mut attempt =
         Attempt { area, typed, address, network, is_open, is_home: false, hashed: false };
     if rows.is_empty() {
         attempt.unknown_name(allowed.sites).await?;
     }
-    let (mut opened, mut others, mut shared_by) = (Vec::with_capacity(1), Vec::new(), Vec::new());
-    for row in rows {
-        if attempt.opens(&row).await? {
-            // More guesses may have been counted while this was hashed: ten at once are ten.
-            if attempt.hashed && attempt.is_blocked_by_now(&typed_name, attempt.is_home) {
-                area.record_failure(&failure, LoginEvent::Blocked, Meant::Unread).await;
-                return Ok(Err(Denial::Blocked));
+    let Some(Tried { opened, others, shared_by }) = login.try_rows(&mut attempt, rows).await?
+    else {
+        return Ok(Err(login.blocked().await));
+    };
+    if !opened.is_empty() {
+        if !opened.iter().any(|row| allowed.admits(row)) {
+            let members = opened.iter().map(|row| row.key).collect();
+            login.record(LoginEvent::Trial, Meant::Known(members, true)).await;
+        }
+        return Ok(Ok(opened));
+    }
+    if !shared_by.is_empty() {
+        login.record(LoginEvent::Shared, Meant::Known(shared_by, true)).await;
+        return Ok(Err(Denial::Shared));
+    }
+    Ok(Err(login.wrong(&attempt, holder, others).await))
+}
+
+/// A name and a password that are tried.
+struct Login<'a> {
+    area: &'a ThreadArea,
+    allowed: Allowed<'a>,
+    typed: &'a Typed,
+    typed_name: &'a TypedName<'a>,
+    address: IpAddr,
+    network: Network,
+    now: i64,
+    way: LoginWay,
+}
+
+/// What became of the rows.
+#[derive(Default)]
+struct Tried {
+    /// The password opens these.
+    opened: Vec<LoginRow>,
+    /// It does not open those of these members.
+    others: Vec<Key>,
+    /// It opens those of these members, who are blocked because of sharing.
+    shared_by: Vec<Key>,
+}
+
+impl Login<'_> {
+    /// The rows that the name means, or the e-mail address if that may be typed.
+    async fn rows(&self) -> Result<Vec<LoginRow>, Undecided> {
+        let (area, sites, name) = (self.area, self.allowed.sites, &self.typed.name);
+        let rows = area.members.logins_by_name(sites, name, self.now).await?;
+        match rows.is_empty() && area.shared.config.by_email {
+            true => area.members.logins_by_email(sites, name.as_str(), self.now).await,
+            false => Ok(rows),
+        }
+    }
+
+    /// The rows of members who have logged in from this network before.
+    async fn known_here(&self, rows: Vec<LoginRow>) -> Vec<LoginRow> {
+        let mut known = Vec::with_capacity(rows.len());
+        for row in rows {
+            if self.area.is_known(row.key, self.network).await {
+                known.push(row);
             }
-            let is_new = area.logged_in_from(row.key, network, now);
-            let is_admitted = allowed.admits(&row);
-            if is_admitted && area.is_blocked(row.key, address, now).await {
-                shared_by.push(row.key);
+        }
+        known
+    }
+
+    /// Tries the password on the rows. `None` if the name was blocked meanwhile.
+    async fn try_rows(
+        &self,
+        attempt: &mut Attempt<'_>,
+        rows: Vec<LoginRow>,
+    ) -> Result<Option<Tried>, Undecided> {
+        let Self { area, network, way, .. } = *self;
+        let mut tried = Tried { opened: Vec::with_capacity(1), ..Tried::default() };
+        for row in rows {
+            if !attempt.opens(&row).await? {
+                tried.others.push(row.key);
+                continue;
+            }
+            // More guesses may have been counted while this was hashed: ten at once are ten.
+            if attempt.hashed && attempt.is_blocked_by_now(self.typed_name, attempt.is_home) {
+                return Ok(None);
+            }
+            let is_new = area.logged_in_from(row.key, network, self.now);
+            let is_admitted = self.allowed.admits(&row);
+            if is_admitted && area.is_blocked(row.key, self.address, self.now).await {
+                tried.shared_by.push(row.key);
                 continue;
             }
             if is_admitted && is_new && way == LoginWay::Basic {
                 area.record_login(way, &row, network);
             }
             if is_admitted {
-                area.report_login(&row, address);
+                area.report_login(&row, self.address);
             }
-            opened.push(row);
+            tried.opened.push(row);
             if is_admitted && way == LoginWay::Basic {
                 break;
             }
-        } else {
-            others.push(row.key);
         }
+        Ok(Some(tried))
     }
-    if !opened.is_empty() {
-        if !opened.iter().any(|row| allowed.admits(row)) {
-            let members = opened.iter().map(|row| row.key).collect();
-            let meant = Meant::Known(members, true);
-            area.record_failure(&failure, LoginEvent::Trial, meant).await;
+
+    /// Counts, logs and records a wrong password or an unknown name. `others` are the members whose
+    /// rows it did not open.
+    async fn wrong(&self, attempt: &Attempt<'_>, holder: NameHolder, others: Vec<Key>) -> Denial {
+        let Self { area, typed, typed_name, address, network, way, .. } = *self;
+        let shared = &area.shared;
+        let mut is_known = false;
+        for &member in &others {
+            is_known = is_known || area.is_known(member, network).await;
         }
-        return Ok(Ok(opened));
+        let blocked = attempt.is_blocked_by_now(typed_name, is_known);
+        // Read for every failed login, so that the time of the answer does not reveal whether the
+        // name exists. If the rows cannot be read, the name counts as unknown and is not shown.
+        let name = typed.name.clone();
+        let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
+        let is_taken = is_taken.unwrap_or(false);
+        let name = typed_name.shown(is_taken);
+        let secret = shared.remembered.secret(&typed.password);
+        area.count_wrong(&WrongPassword { name, holder, network, is_known, secret });
+        let is_let_in = attempt.is_open || is_known;
+        let reason = if blocked || !is_let_in { Denial::Blocked } else { Denial::Login };
+        let event = match reason {
+            Denial::Blocked => LoginEvent::Blocked,
+            _ if others.is_empty() => LoginEvent::Unknown,
+            _ => LoginEvent::Wrong,
+        };
+        let sites = self.allowed.sites;
+        let failed = FailedLogin { by: way, why: event, sites, name, address, secret };
+        shared.failed.log(&failed, area.clock.steady());
+        self.record(event, Meant::Known(others, is_taken)).await;
+        reason
     }
-    if !shared_by.is_empty() {
-        let meant = Meant::Known(shared_by, true);
-        area.record_failure(&failure, LoginEvent::Shared, meant).await;
-        return Ok(Err(Denial::Shared));
+
+    /// Records that it was refused without a look at the password.
+    async fn blocked(&self) -> Denial {
+        self.record(LoginEvent::Blocked, Meant::Unread).await;
+        Denial::Blocked
     }
-    let mut is_known = false;
-    for &member in &others {
-        is_known = is_known || area.is_known(member, network).await;
+
+    async fn record(&self, event: LoginEvent, meant: Meant) {
+        let Self { typed, typed_name, network, way, .. } = *self;
+        let failure = Failure { way, sites: self.allowed.sites, typed, typed_name, network };
+        self.area.record_failure(&failure, event, meant).await;
     }
-    let blocked = attempt.is_blocked_by_now(&typed_name, is_known);
-    // Read for every failed login, so that the time of the answer does not reveal whether the name
-    // exists. If the rows cannot be read, the name counts as unknown and is not shown.
-    let name = typed.name.clone();
-    let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
-    let is_taken = is_taken.unwrap_or(false);
-    let name = typed_name.shown(is_taken);
-    let secret = shared.remembered.secret(&typed.password);
-    area.count_wrong(&WrongPassword { name, holder, network, is_known, secret });
-    let reason = if blocked || !(is_open || is_known) { Denial::Blocked } else { Denial::Login };
-    let event = match reason {
-        Denial::Blocked => LoginEvent::Blocked,
-        _ if others.is_empty() => LoginEvent::Unknown,
-        _ => LoginEvent::Wrong,
-    };
-    let attempt = FailedLogin { by: way, why: event, sites: allowed.sites, name, address, secret };
-    shared.failed.log(&attempt, area.clock.steady());
-    area.record_failure(&failure, event, Meant::Known(others, is_taken)).await;
-    Ok(Err(reason))
 }
