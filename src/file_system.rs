@@ -171,14 +171,36 @@ pub(crate) fn refuse_network(path: &Path) -> Result<(), NetworkFileSystem> {
     }
 }
 
-/// The name of the file system on this device in a list of mounts (proc_pid_mountinfo(5)): the
-/// third field is the device, and the name follows a single `-`.
-fn mounted(mounts: &str, (major, minor): (u32, u32)) -> Option<&str> {
+/// Whether the file system of this path is mounted with the option `discard`: it tells the disk of
+/// each deleted block, at once. One that cannot be found in the list of mounts counts as without.
+///
+/// # Errors
+///
+/// If there is nothing at the path, or it cannot be reached.
+pub(crate) fn is_mounted_with_discard(path: &Path) -> io::Result<bool> {
+    let device = path.metadata()?.dev();
+    let mounts = std::fs::read_to_string(MOUNTS).unwrap_or_default();
+    Ok(has_discard(&mounts, (major(device), minor(device))))
+}
+
+fn has_discard(mounts: &str, device: (u32, u32)) -> bool {
+    let options = mount_of(mounts, device).and_then(|mut fields| fields.nth(2));
+    options.is_some_and(|options| options.split(',').any(|option| option == "discard"))
+}
+
+/// The name of the file system on this device in a list of mounts.
+fn mounted(mounts: &str, device: (u32, u32)) -> Option<&str> {
+    mount_of(mounts, device)?.next()
+}
+
+/// The fields for the file system on this device in a list of mounts (proc_pid_mountinfo(5)): its
+/// name, its source and its options. They follow a single `-`; the third field is the device.
+fn mount_of(mounts: &str, (major, minor): (u32, u32)) -> Option<impl Iterator<Item = &str>> {
     let device = format!("{major}:{minor}");
     let mut lines = mounts.lines().map(|line| line.split(' '));
     let mut fields = lines.find(|fields| fields.clone().nth(2) == Some(device.as_str()))?;
     fields.find(|field| *field == "-")?;
-    fields.next()
+    Some(fields)
 }
 
 #[cfg(test)]
@@ -213,6 +235,15 @@ mod tests {
         assert_eq!(mounted(mounts, (0, 39)), Some("fuse.sshfs"));
         assert_eq!(mounted(mounts, (0, 3)), None);
         assert_eq!(mounted("", (0, 3)), None);
+    }
+
+    #[test]
+    fn the_list_of_mounts_tells_whether_deleted_blocks_are_discarded_at_once() {
+        let mounts = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard,commit=30\n\
+             28 1 254:1 / /srv rw,discard - ext4 /dev/vdb rw,nodiscard\n\
+             29 1 0:40 / /data rw - btrfs /dev/vdc rw,discard=async,space_cache=v2\n";
+        let found = [(254, 0), (254, 1), (0, 40), (0, 3)].map(|device| has_discard(mounts, device));
+        assert_eq!(found, [true, false, false, false]);
     }
 
     #[test]

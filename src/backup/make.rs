@@ -111,7 +111,7 @@ pub fn copy<'a>(
     place::check(dir)?;
     let keys = wishes.with_keys.then(|| Keys::of(data_dir)).transpose()?;
     // The drafts of interrupted backups are removed before the free space is asked for.
-    let (draft, name) = Draft::begin(dir, now)?;
+    let (draft, name) = Draft::begin(dir, now, watch.stop)?;
     place::check_room(dir, reader.copy_size().map_err(BackupError::Read)?)?;
     let copied = reader
         .copy_to(draft.path(), draft.file(), watch)
@@ -151,8 +151,10 @@ impl Unchecked<'_> {
             return Err(unfinished(error));
         }
         sync_name(&database).map_err(unfinished)?;
-        let removed = wishes.keep.map_or(Ok(Vec::new()), |keep| place::remove_old(dir, keep, name));
         let took = self.began.elapsed();
+        let now = name.at.saturating_add_unsigned(took.as_secs());
+        let remove_old = |keep| place::remove_old(dir, keep, name, now);
+        let removed = wishes.keep.map_or(Ok(Vec::new()), remove_old);
         Ok(Made { database, keys, at: name.at, copied, sealed, took, removed })
     }
 }

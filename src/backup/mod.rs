@@ -5,6 +5,7 @@
 //! under a name that ends in `.new`, checked, synced and then renamed, the database last: a file
 //! that ends in `.db` is complete.
 
+mod aside;
 mod error;
 mod keys;
 mod make;

@@ -9,6 +9,8 @@ const STAMP_BYTES: usize = 16;
 pub(super) const NUMBER_MAX: u32 = 99;
 /// What a file has at the end of its name until it is complete.
 const DRAFT: &str = ".new";
+/// What it has there while it is aside, to be deleted later.
+const ASIDE: &str = ".old";
 
 /// Between the date and the number of a further backup of the same second. A program that sorts
 /// names puts it behind the `.db` of the first one, by the bytes and by the letters.
@@ -55,6 +57,11 @@ impl Name {
         Self::parse(file.strip_suffix(DRAFT)?)
     }
 
+    /// Reads the name of a database file that was put aside.
+    pub(super) fn parse_aside(file: &str) -> Option<Self> {
+        Self::parse(file.strip_suffix(ASIDE)?)
+    }
+
     fn stem(self) -> String {
         let number = match (self.number, self.is_former) {
             (1, _) => String::new(),
@@ -84,6 +91,11 @@ impl Name {
     pub(super) fn draft(self) -> String {
         self.database() + DRAFT
     }
+
+    /// The file of the database that was put aside.
+    pub(super) fn aside(self) -> String {
+        self.database() + ASIDE
+    }
 }
 
 /// The moment as `YYYYMMDDThhmmssZ`.
@@ -110,6 +122,7 @@ mod tests {
         assert_eq!(first.database(), "userman-20260615T120000Z.db");
         assert_eq!(first.keys(), "userman-20260615T120000Z.keys");
         assert_eq!(first.draft(), "userman-20260615T120000Z.db.new");
+        assert_eq!(first.aside(), "userman-20260615T120000Z.db.old");
         let second = Name::new(NOON, 2);
         assert_eq!(second.database(), "userman-20260615T120000Z_next02.db");
         let former = Name { is_former: true, ..second };
@@ -117,6 +130,7 @@ mod tests {
         for name in [first, second, former, Name::new(NOON, 99)] {
             assert_eq!(Name::parse(&name.database()), Some(name));
             assert_eq!(Name::parse_draft(&name.draft()), Some(name));
+            assert_eq!(Name::parse_aside(&name.aside()), Some(name));
         }
     }
 

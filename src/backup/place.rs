@@ -4,9 +4,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use rustix::fs::Access;
 
+use super::aside::{remove_aside, remove_in_steps, take_away};
 use super::error::BackupError;
 use super::name::{NUMBER_MAX, Name};
 use crate::denied::{self, explain};
@@ -99,11 +101,16 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Begins a backup of this date. Removes what an interrupted one has left.
-    pub(super) fn begin(dir: &Path, at: i64) -> Result<(Self, Name), BackupError> {
+    /// Begins a backup of this date. Removes what an interrupted one has left, and what earlier
+    /// ones have put aside, until `stop` is set.
+    pub(super) fn begin(
+        dir: &Path,
+        at: i64,
+        stop: &AtomicBool,
+    ) -> Result<(Self, Name), BackupError> {
         let left = files(dir, Name::parse_draft).map_err(|error| unusable(dir, error))?;
         for name in left {
-            remove_left(dir, name)?;
+            remove_left(dir, name, stop)?;
         }
         let name = free_name(dir, at)?;
         let path = dir.join(name.draft());
@@ -115,6 +122,10 @@ impl Draft {
         if let Err(TryLockError::WouldBlock) = draft.file.try_lock() {
             // Another one has found this file before it was locked, and is about to remove it.
             return Err(BackupError::Running(dir.to_owned()));
+        }
+        // After the lock: only one backup may do it.
+        for name in files(dir, Name::parse_aside).map_err(|error| unusable(dir, error))? {
+            remove_aside(dir, name, at, stop).map_err(|error| unusable(dir, error))?;
         }
         Ok((draft, name))
     }
@@ -161,7 +172,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 }
 
 /// Removes the draft of an interrupted backup, and the keys that belong to no database then.
-fn remove_left(dir: &Path, name: Name) -> Result<(), BackupError> {
+fn remove_left(dir: &Path, name: Name, stop: &AtomicBool) -> Result<(), BackupError> {
     let path = dir.join(name.draft());
     let failed = |error| BackupError::Directory(path.clone(), explain(&path, error));
     let file = match OpenOptions::new().read(true).open(&path) {
@@ -174,9 +185,10 @@ fn remove_left(dir: &Path, name: Name) -> Result<(), BackupError> {
         return Err(BackupError::Running(dir.to_owned()));
     }
     let keys = dir.join(name.keys());
-    for left in [draft_of(&keys), keys, path.clone()] {
+    for left in [draft_of(&keys), keys] {
         remove(&left).map_err(failed)?;
     }
+    remove_in_steps(&path, stop).map_err(failed)?;
     log::info!("removed {}, which an interrupted backup had left", path.display());
     Ok(())
 }
@@ -191,25 +203,30 @@ fn free_name(dir: &Path, at: i64) -> Result<Name, BackupError> {
 }
 
 /// Removes the oldest backups until `keep` remain of those that are no newer than `newest`, which
-/// stays in any case. Returns the files that were removed.
+/// stays in any case. `now` is in unix seconds. Returns the files that were removed.
 ///
 /// Backups of a later date are neither counted nor removed. The clock is wrong now or was wrong
 /// when they were made, and nobody knows which: if they counted, each would take the place of a
 /// good backup until its date, and if they were removed, a clock that is behind would remove good
 /// ones.
-pub(super) fn remove_old(dir: &Path, keep: u32, newest: Name) -> Result<Vec<PathBuf>, BackupError> {
+pub(super) fn remove_old(
+    dir: &Path,
+    keep: u32,
+    newest: Name,
+    now: i64,
+) -> Result<Vec<PathBuf>, BackupError> {
     let mut others = backups(dir).map_err(|error| unusable(dir, error))?;
     others.retain(|&name| name != newest && name.at <= newest.at);
     others.sort_unstable_by(|one, other| other.cmp(one));
     let kept = usize::try_from(keep.saturating_sub(1)).unwrap_or(usize::MAX);
     let mut removed = Vec::new();
     for name in others.into_iter().skip(kept) {
-        let path = dir.join(name.database());
+        let (keys, path) = (dir.join(name.keys()), dir.join(name.database()));
+        let failed =
+            |file: &Path, error| BackupError::Directory(file.to_owned(), explain(file, error));
         // The keys first: those of no database would stay for ever.
-        for file in [dir.join(name.keys()), path.clone()] {
-            remove(&file)
-                .map_err(|error| BackupError::Directory(file.clone(), explain(&file, error)))?;
-        }
+        remove(&keys).map_err(|error| failed(&keys, error))?;
+        take_away(dir, name, now).map_err(|error| failed(&path, error))?;
         removed.push(path);
     }
     Ok(removed)

@@ -184,7 +184,7 @@ impl Schedule {
         let removed = place::newest_until(dir, now)
             .map_err(|error| BackupError::Directory(dir.clone(), error))
             .and_then(|newest| {
-                newest.map_or(Ok(Vec::new()), |newest| place::remove_old(dir, keep, newest))
+                newest.map_or(Ok(Vec::new()), |newest| place::remove_old(dir, keep, newest, now))
             });
         if let Err(error) = removed {
             log::error!("cannot remove older backups: {}", chain(&error));

@@ -1,11 +1,13 @@
 //! Postbacks beside backups: one each 5 ms, alone, while `nats-userman backup` copies the database,
 //! and while it also removes the backup before, in turns. What the backup leaves behind is measured
 //! too: after its end a checkpoint restarts the WAL. The removal is measured apart, because on a
-//! file system that is mounted with `discard` it keeps the disk busy.
+//! file system that is mounted with `discard` it keeps the disk busy. There, a backup only puts the
+//! one before aside, and removes what was put aside an hour ago.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::spawn_blocking;
 
@@ -30,11 +32,18 @@ impl Bench {
         let mut seconds = Vec::new();
         let dir = self.dir.join("backups");
         std::fs::create_dir_all(&dir)?;
+        // So that each round has one to remove.
+        for _ in 0..2 {
+            back_up(&self.binary, &million.database(), &dir, 1)?;
+        }
         for _ in 0..ROUNDS {
             let adds = postbacks(&mut million);
             measure(&million, adds, &mut alone).await?;
-            // There is one backup at most, so that the first of these removes none.
+            // There is one backup, so that the first of these removes none.
             for (keep, series) in [(2, &mut beside), (1, &mut removing)] {
+                if keep == 1 {
+                    make_aside_old(&dir)?;
+                }
                 let (binary, database, to) = (self.binary.clone(), million.database(), dir.clone());
                 let backup = spawn_blocking(move || back_up(&binary, &database, &to, keep));
                 let adds = postbacks(&mut million);
@@ -77,6 +86,18 @@ fn is_late(us: u32) -> bool {
 fn postbacks(server: &mut Server) -> Load {
     let due = (POSTBACK_RATE * TIME.as_secs_f64()) as u64;
     Load { rate: Some(POSTBACK_RATE), time: TIME, ..add(server, POSTBACK_CONNECTIONS, due) }
+}
+
+/// Lets the backups that were put aside look as if that had been hours ago.
+fn make_aside_old(dir: &Path) -> Result<(), Failure> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "old") {
+            let hours_ago = SystemTime::now() - Duration::from_secs(2 * 3_600);
+            File::options().write(true).open(path)?.set_modified(hours_ago)?;
+        }
+    }
+    Ok(())
 }
 
 /// The seconds of one backup, after which this many are kept.

@@ -1,7 +1,10 @@
 //! `--keep`: which files are removed after a backup, and which never are.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{major, minor};
 
 use super::{Home, names};
 
@@ -34,6 +37,50 @@ fn without_keep_and_with_room_for_all_nothing_goes() {
     home.backed_up(&[]);
     home.backed_up(&["--keep", "5"]);
     assert_eq!(names(&home.backups()).len(), 8);
+}
+
+/// With `discard`, the deletion of a large file would delay postbacks.
+#[test]
+fn a_large_old_backup_is_only_put_aside_where_the_disk_is_mounted_with_discard() {
+    let home = Home::with_members(1..=1);
+    let old = home.backups().join(OLD[0]);
+    File::create(&old).unwrap().set_len(20 << 20).unwrap();
+    let device = old.metadata().unwrap().dev();
+    let printed = home.back_up(&["--keep", "1"]).printed();
+    assert!(printed.contains("removed 1 older backup\n"), "{printed}");
+    let aside: Vec<_> =
+        names(&home.backups()).into_iter().filter(|name| name.ends_with("old")).collect();
+    let expected = if has_discard(device) { vec![format!("{}.old", OLD[0])] } else { vec![] };
+    assert_eq!(aside, expected);
+    assert!(!old.exists());
+}
+
+#[test]
+fn what_was_put_aside_goes_with_a_backup_an_hour_later() {
+    let home = Home::with_members(1..=1);
+    let aside = home.backups().join(format!("{}.old", OLD[0]));
+    let other = home.backups().join("userman.db.old");
+    for file in [&aside, &other] {
+        fs::write(file, "old").unwrap();
+    }
+    home.backed_up(&[]);
+    assert!(aside.exists(), "a program may still read it");
+    let hour_ago = SystemTime::now() - Duration::from_secs(3_600);
+    for file in [&aside, &other] {
+        File::options().write(true).open(file).unwrap().set_modified(hour_ago).unwrap();
+    }
+    home.backed_up(&[]);
+    assert!(!aside.exists());
+    assert_eq!(fs::read_to_string(other).unwrap(), "old");
+    assert_eq!(names(&home.backups()).len(), 3);
+}
+
+/// Whether the list of mounts says so (proc_pid_mountinfo(5)).
+fn has_discard(device: u64) -> bool {
+    let device = format!(" {}:{} ", major(device), minor(device));
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let line = mounts.lines().find(|line| line.contains(&device));
+    line.is_some_and(|line| line.rsplit([' ', ',']).any(|word| word == "discard"))
 }
 
 /// A person, a script and `--keep` take the same one for the oldest.
