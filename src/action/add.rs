@@ -2,9 +2,9 @@
 //!
 //! NATS3 sends memberid, username, password, email, siteid, biller, trial (MANUALADD without
 //! email); later NATS4 sends the member's whole record. A past `expires` in that record is
-//! bookkeeping and locks nobody out. (An import is a MANUALADD of the operator, and may note an
-//! expiry.) NATS may send ADD for a current member. Then the given values
-//! are taken over, because the member has just paid and must get in.
+//! bookkeeping and locks nobody out. (An import is a MANUALADD of the operator. It may note an
+//! expiry, and leaves one that NATS has noted.) NATS may send ADD for a current member. Then the
+//! given values are taken over, because the member has just paid and must get in.
 
 use super::decision::{Change, Decision, Known, Standing, UPDATED_ON};
 use super::read::{Details, Parameters};
@@ -33,6 +33,7 @@ impl Add {
         let credential =
             details.credential.take().ok_or_else(|| parameters.credential_refusal())?;
         details.expire_at = parameters.noted_expiry();
+        details.keeps_expiry = parameters.is_import() && details.expire_at.is_none();
         Ok(Self { key, username, credential, details })
     }
 

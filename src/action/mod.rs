@@ -29,7 +29,7 @@ pub use trial_to_full::TrialToFull;
 use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::identity::{Key, SessionHash, SiteId, Username};
-use crate::member::Credential;
+use crate::member::{Credential, Member};
 use crate::reply::Refusal;
 use read::Parameters;
 
@@ -211,6 +211,22 @@ impl Action {
             | Action::TrialToFull(TrialToFull { details, .. }) => details.credential.as_mut(),
             Action::Change(change) => change.credential.as_mut(),
             Action::Delete(_) | Action::Expire(_) | Action::Check(_) => None,
+        }
+    }
+
+    /// The noted expiry of the member, if this is the import of a row that gives none: NATS does
+    /// not send it again.
+    pub fn kept_expiry(&self, row: &Member) -> Option<i64> {
+        match self {
+            Action::ManualAdd(add) if add.details.keeps_expiry => row.expire_at,
+            _ => None,
+        }
+    }
+
+    /// Gives the import of a row an expiry.
+    pub fn note_expiry(&mut self, instant: i64) {
+        if let Action::ManualAdd(add) = self {
+            add.details.expire_at = Some(instant);
         }
     }
 

@@ -110,6 +110,8 @@ pub struct Details {
     pub is_hashed: bool,
     /// From an import: when the member expires, unix seconds.
     pub expire_at: Option<i64>,
+    /// From an import of a row without an expiry: a noted one stays.
+    pub keeps_expiry: bool,
     /// A password or cryptpass that was given and is unreadable: the reply names it.
     pub not_taken: Vec<Refusal>,
 }
@@ -262,12 +264,18 @@ impl<'a> Parameters<'a> {
             logins_ended: self.recorded_end_of_logins().unwrap_or(false),
             is_hashed: self.brings_hash(),
             expire_at: None,
+            keeps_expiry: false,
         }
     }
 
     fn brings_hash(&self) -> bool {
         let FieldsSource::Import(imported) = self.source else { return false };
         imported.credential.as_ref().is_some_and(|given| !matches!(given.stored, Stored::Sealed(_)))
+    }
+
+    /// Whether this is a row of another program.
+    pub(super) fn is_import(&self) -> bool {
+        matches!(self.source, FieldsSource::Import(_))
     }
 
     /// The expiry of an imported row, or of its record. From the wire, an ADD brings none: its

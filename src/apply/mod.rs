@@ -15,6 +15,7 @@ use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::identity::{MemberId, SiteId};
 use crate::journal::{Origin, Received, Record};
+use crate::member::Member;
 use crate::password::{Stored, Vault};
 use crate::reply::{Refusal, Reply, Word};
 use crate::store::{Cause, Engine, Fault, Outcome, View, Wanted};
@@ -167,19 +168,35 @@ pub(crate) fn decide_again<'p>(
     }
 }
 
-/// A password that the row already has under another seal takes that seal. So a postback that is
-/// sent twice leaves the row unchanged, and the password is hashed once.
+/// What an action takes over from the row of its member. A password that the row already has under
+/// another seal takes that seal: so a postback that is sent twice leaves the row unchanged, and the
+/// password is hashed once. An imported row without an expiry takes the noted one: so the record
+/// has it too.
 fn settle(vault: &Vault, action: &Action, standing: &Standing) -> Option<Action> {
     let Standing::Here(row) = standing else { return None };
-    let Stored::Sealed(given) = &action.credential()?.stored else { return None };
-    let held = &row.credential.stored;
-    let Stored::Sealed(seal) = held else { return None };
-    if !vault.same_secret(row.key, given, seal) {
+    let (is_held, expiry) = (holds_secret(vault, action, row), action.kept_expiry(row));
+    if !is_held && expiry.is_none() {
         return None;
     }
     let mut action = action.clone();
-    action.credential_mut()?.stored = held.clone();
+    if is_held {
+        action.credential_mut()?.stored = row.credential.stored.clone();
+    }
+    if let Some(instant) = expiry {
+        action.note_expiry(instant);
+    }
     Some(action)
+}
+
+/// Whether the row has the password of this action under another seal.
+fn holds_secret(vault: &Vault, action: &Action, row: &Member) -> bool {
+    let given = action.credential().map(|given| &given.stored);
+    match (given, &row.credential.stored) {
+        (Some(Stored::Sealed(given)), Stored::Sealed(held)) => {
+            vault.same_secret(row.key, given, held)
+        }
+        _ => false,
+    }
 }
 
 /// Applies a batch in order inside the open transaction.

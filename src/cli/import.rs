@@ -19,8 +19,8 @@ use crate::config::{Config, ImportSource};
 use crate::database;
 use crate::identity::SiteId;
 use crate::import::{
-    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, IMPORT_BATCH_ALONE, Input, Mapping,
-    Prepared, Preparer, Row, Rows, Step, Unnamed, apply_batch, check, decide_batch,
+    BadSource, Checked, FORMATS_EXPECTED, Format, IMPORT_BATCH, IMPORT_BATCH_ALONE, Input, LeftOut,
+    Mapping, Prepared, Preparer, Row, Rows, Step, Unnamed, apply_batch, check, decide_batch,
 };
 use crate::reply::Reply;
 use crate::store::{Engine, Fault, Read};
@@ -188,16 +188,29 @@ struct Counts {
     changed: u64,
     same: u64,
     expired: u64,
+    former: u64,
+    inactive: u64,
     named: u64,
 }
 
 impl Counts {
-    fn named(&self) -> [(&'static str, u64, &'static str); 5] {
+    fn left_out(&mut self, why: LeftOut) -> &mut u64 {
+        match why {
+            LeftOut::Expired => &mut self.expired,
+            LeftOut::Former => &mut self.former,
+            LeftOut::Inactive => &mut self.inactive,
+            LeftOut::Named => &mut self.named,
+        }
+    }
+
+    fn named(&self) -> [(&'static str, u64, &'static str); 7] {
         [
             ("added", self.added, "added"),
             ("changed", self.changed, "changed"),
             ("same", self.same, "were so already"),
             ("expired", self.expired, "left out because they have expired"),
+            ("former", self.former, "left out because they are former members"),
+            ("inactive", self.inactive, "left out because their status is not 1"),
             ("named", self.named, "left out because a member with a memberid of NATS has the name"),
         ]
     }
@@ -285,16 +298,18 @@ impl Open<'_> {
                 Step::Refused(refused) => Prepared::Refused(refused),
                 Step::Row => match self.checked.refusal(read) {
                     Some(refused) => Prepared::Refused(refused),
-                    None => match unnamed.name(&mut row)? {
-                        Some(left_out) => left_out,
-                        None => preparer.prepare(&row, &mut notes),
+                    None => match LeftOut::of(&row) {
+                        Some(why) => Prepared::LeftOut(why),
+                        None => match unnamed.name(&mut row)? {
+                            Some(left_out) => left_out,
+                            None => preparer.prepare(&row, &mut notes),
+                        },
                     },
                 },
             };
             read += 1;
             match prepared {
-                Prepared::Expired => counts.expired += 1,
-                Prepared::Named => counts.named += 1,
+                Prepared::LeftOut(why) => *counts.left_out(why) += 1,
                 Prepared::Refused(refused) => {
                     report.refuse(&row.place(), &refused.problem, refused.remedy)?;
                 }

@@ -1,6 +1,6 @@
 //! The first pass over a file, which changes nothing.
 
-use super::prepare::identify;
+use super::prepare::{LeftOut, identify};
 use super::repeats::{Collected, Repeats};
 use super::{BadSource, RefusedRow, Row, Rows, Step};
 use crate::identity::SiteId;
@@ -33,6 +33,7 @@ pub fn check(
         match rows.next(&mut row)? {
             Step::End => break,
             Step::Refused(_) => {}
+            Step::Row if LeftOut::of(&row).is_some() => {}
             Step::Row => {
                 is_table = row.is_of_table();
                 if let Some((site, member, name)) = identify(&row, site) {

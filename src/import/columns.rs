@@ -27,10 +27,14 @@ pub(crate) enum Column {
     Expire,
     /// When the member expires, as `export` writes it: unix seconds, with the grace in them.
     ExpireAt,
+    /// What NATS's lists say of a member: only 1 is a member.
+    Status,
+    /// When a former member left, as `export --former` writes it.
+    EndedAt,
 }
 
 /// Every column with its name, in the order of [`Column`].
-pub(super) const COLUMNS: [(Column, &str); 17] = [
+pub(super) const COLUMNS: [(Column, &str); 19] = [
     (Column::SiteId, "siteid"),
     (Column::MemberId, "memberid"),
     (Column::Username, "username"),
@@ -48,6 +52,8 @@ pub(super) const COLUMNS: [(Column, &str); 17] = [
     (Column::Expires, "expires"),
     (Column::Expire, "expire"),
     (Column::ExpireAt, "expire_at"),
+    (Column::Status, "status"),
+    (Column::EndedAt, "ended_at"),
 ];
 
 impl Column {
@@ -215,7 +221,7 @@ mod tests {
         }
         let unknown = mapping(&["pass=cryptpass"]).unwrap_err();
         assert!(unknown.starts_with("--map: expected one of siteid, memberid, "), "{unknown}");
-        assert!(unknown.ends_with(", expire_at, found \"pass\""), "{unknown}");
+        assert!(unknown.ends_with(", ended_at, found \"pass\""), "{unknown}");
     }
 
     #[test]

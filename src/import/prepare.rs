@@ -21,13 +21,35 @@ use crate::reply::Refusal;
 pub enum Prepared {
     /// A postback to be applied.
     Postback(Box<Postback>),
-    /// The row's expiry is reached: the person is not a member any more.
-    Expired,
-    /// The row has no memberid, and NATS has named the member who has its name. They are left as
-    /// they are.
-    Named,
+    /// Nothing.
+    LeftOut(LeftOut),
     /// The row cannot be used.
     Refused(RefusedRow),
+}
+
+/// Why a row changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// Its expiry is reached: the person is not a member any more.
+    Expired,
+    /// It has a date at which the member left.
+    Former,
+    /// Its status is not that of a member.
+    Inactive,
+    /// It has no memberid, and NATS has named the member who has its name. They are left as they
+    /// are.
+    Named,
+}
+
+impl LeftOut {
+    /// Whether a row says by itself that it is not that of a member now. Such a row may repeat the
+    /// name of one that is.
+    pub fn of(row: &Row) -> Option<Self> {
+        if row.get(Column::EndedAt).is_some_and(is_date) {
+            return Some(Self::Former);
+        }
+        row.get(Column::Status).filter(|status| status.trim() != "1").map(|_| Self::Inactive)
+    }
 }
 
 /// Makes postbacks of rows.
@@ -48,7 +70,7 @@ impl<'a> Preparer<'a> {
     pub fn prepare(&self, row: &Row, notes: &mut Vec<String>) -> Prepared {
         match self.try_prepare(row, notes) {
             Ok(Some(postback)) => Prepared::Postback(Box::new(postback)),
-            Ok(None) => Prepared::Expired,
+            Ok(None) => Prepared::LeftOut(LeftOut::Expired),
             Err(refused) => Prepared::Refused(refused),
         }
     }
@@ -124,6 +146,11 @@ impl<'a> Preparer<'a> {
             ExpiryText::Malformed => Err(Refusal::malformed("expire", EXPIRE_EXPECTED, text)),
         }
     }
+}
+
+/// Whether this is a date, and not what programs write for none.
+pub(crate) fn is_date(text: &str) -> bool {
+    text != "0" && !text.starts_with("0000-00-00")
 }
 
 /// Whom a row is about, if its ids and its name are readable. A row may have no memberid.
@@ -204,8 +231,7 @@ mod tests {
                 let until = postback.action.as_ref().ok().and_then(Action::expire_at);
                 format!("{} {until:?}", postback.received.fields)
             }
-            Prepared::Expired => "expired".into(),
-            Prepared::Named => "named".into(),
+            Prepared::LeftOut(why) => format!("{why:?}"),
             Prepared::Refused(refused) => format!("{}; {}", refused.problem, refused.remedy),
         };
         (what, notes)
@@ -234,8 +260,8 @@ mod tests {
             (Column::Expire, "0000-00-00", format!("{noted}&expire=0000-00-00 None")),
             (Column::ExpireAt, "1781575200", format!("{noted} Some(1781575200)")),
             (Column::ExpireAt, "0", format!("{noted} None")),
-            (Column::Expire, "2026-06-15", "expired".into()),
-            (Column::ExpireAt, "1781524800", "expired".into()),
+            (Column::Expire, "2026-06-15", "Expired".into()),
+            (Column::ExpireAt, "1781524800", "Expired".into()),
             (Column::Expires, "1781524800", format!("{noted}&expires=1781524800 None")),
             (
                 Column::Expire,

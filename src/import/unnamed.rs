@@ -1,7 +1,7 @@
 //! Memberids for rows that have none, as in a file of `htpasswd`.
 
 use super::columns::Column;
-use super::prepare::{Prepared, name, site};
+use super::prepare::{LeftOut, Prepared, name, site};
 use super::row::Row;
 use crate::apply::{Provisionals, Whose};
 use crate::identity::SiteId;
@@ -55,7 +55,7 @@ impl<'a> Unnamed<'a> {
                 row.set(Column::MemberId, &member.to_string());
                 Ok(None)
             }
-            Some(Whose::Member(_)) => Ok(Some(Prepared::Named)),
+            Some(Whose::Member(_)) => Ok(Some(Prepared::LeftOut(LeftOut::Named))),
             None => Err(Fault::BadRow("no memberid was given out".into())),
         }
     }

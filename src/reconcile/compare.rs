@@ -1,11 +1,11 @@
 //! Compares NATS's list with the members here, site by site, both in the order of memberids.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::error::ReconcileError;
 use super::list::{Entry, MemberList};
 use super::{Counts, Difference, Kind};
-use crate::identity::{Key, SiteId};
+use crate::identity::{Key, SiteId, Username};
 use crate::member::Member;
 use crate::store::Read;
 
@@ -39,7 +39,8 @@ pub fn compare(
 ) -> Result<Counts, ReconcileError> {
     let mut counts = Counts::default();
     for site in list.sites() {
-        let missing = members(here, list, site, &mut counts, each)?;
+        let (missing, provisional) = members(here, list, site, &mut counts, each)?;
+        let missing = identified(list, missing, provisional, &mut counts, each)?;
         missing_here(here, list, site, missing, &mut counts, each)?;
     }
     Ok(counts)
@@ -52,14 +53,19 @@ struct Missing<'a> {
     is_lapsed: bool,
 }
 
-/// Compares the members of a site. Returns the entries of the list that have no member here.
+/// Provisional members of a site, by their folded names.
+type Provisional = HashMap<String, (Key, Username)>;
+
+/// Compares the members of a site. Returns the entries of the list that have no member here, and
+/// the provisional members, whose memberid no list has.
 fn members<'a>(
     here: &mut Here<'_>,
     list: &'a MemberList,
     site: SiteId,
     counts: &mut Counts,
     each: &mut dyn FnMut(&Difference) -> Result<(), ReconcileError>,
-) -> Result<Vec<Missing<'a>>, ReconcileError> {
+) -> Result<(Vec<Missing<'a>>, Provisional), ReconcileError> {
+    let mut provisional = Provisional::new();
     let mut listed = list.of_site(site).iter().peekable();
     let (mut missing, mut after) = (Vec::new(), None);
     loop {
@@ -78,11 +84,11 @@ fn members<'a>(
             match entry {
                 _ if here.changed.contains(&row.key) => counts.changed += 1,
                 Some(entry) => differences(list, entry, row, counts, each)?,
-                None => {
-                    counts.not_there += 1;
-                    let name = Some(row.username.clone());
-                    each(&Difference { key: row.key, name, kind: Kind::NotThere })?;
+                None if row.key.member.is_provisional() => {
+                    let name = row.username.folded().to_owned();
+                    provisional.insert(name, (row.key, row.username.clone()));
                 }
+                None => not_there(row.key, row.username.clone(), counts, each)?,
             }
         }
         let Some(last) = page.last() else { break };
@@ -92,7 +98,47 @@ fn members<'a>(
         }
     }
     missing.extend(listed.map(|entry| Missing { entry, is_lapsed: false }));
+    Ok((missing, provisional))
+}
+
+/// Finds the provisional members in the list by their names, as the first postback of NATS with
+/// such a name does. Returns the entries that are of nobody here.
+fn identified<'a>(
+    list: &MemberList,
+    mut missing: Vec<Missing<'a>>,
+    mut provisional: Provisional,
+    counts: &mut Counts,
+    each: &mut dyn FnMut(&Difference) -> Result<(), ReconcileError>,
+) -> Result<Vec<Missing<'a>>, ReconcileError> {
+    if provisional.is_empty() {
+        return Ok(missing);
+    }
+    let mut found = Vec::new();
+    missing.retain(|Missing { entry, .. }| {
+        let row = list.name(entry).and_then(|name| provisional.remove(name.folded()));
+        found.extend(row.iter().map(|(here, name)| (entry.key, here.member, name.clone())));
+        row.is_none()
+    });
+    for (key, here, name) in found {
+        counts.provisional += 1;
+        each(&Difference { key, name: Some(name), kind: Kind::Provisional { here } })?;
+    }
+    let mut others: Vec<(Key, Username)> = provisional.into_values().collect();
+    others.sort_unstable_by_key(|(key, _)| *key);
+    for (key, name) in others {
+        not_there(key, name, counts, each)?;
+    }
     Ok(missing)
+}
+
+fn not_there(
+    key: Key,
+    name: Username,
+    counts: &mut Counts,
+    each: &mut dyn FnMut(&Difference) -> Result<(), ReconcileError>,
+) -> Result<(), ReconcileError> {
+    counts.not_there += 1;
+    each(&Difference { key, name: Some(name), kind: Kind::NotThere })
 }
 
 /// Says of each entry without a member whether it is that of a former member.

@@ -26,9 +26,11 @@ const PAUSE: Duration = Duration::from_millis(60);
 const LOCK_TRIES: usize = 25;
 
 /// What is done with a member. In this order, because a member who leaves or is renamed makes a
-/// name free.
+/// name free, and nobody may leave whom NATS has under another memberid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Planned {
+    /// ACTIVATE, which gives a provisional member the memberid of NATS.
+    Identify,
     /// DELETE.
     Leave,
     /// CHANGE of name or trial flag.
@@ -58,6 +60,7 @@ impl Plan {
                 return;
             }
             Kind::NotThere => Planned::Leave,
+            Kind::Provisional { .. } => Planned::Identify,
             Kind::Name { .. } | Kind::Trial { .. } => Planned::Change,
             // NATS's `expires` ends no membership, so another one is only reported.
             Kind::Expiry { .. } => return,
@@ -237,6 +240,11 @@ impl Mending<'_> {
                 let new = name.as_ref().filter(|name| name.folded() != row.username.folded());
                 pairs.extend(new.map(|name| ("new_username", name.as_str())));
                 pairs.extend(trial.map(|trial| ("new_trial", trial)));
+            }
+            (Planned::Identify, Standing::Unknown | Standing::Former(_)) => {
+                pairs.insert(0, ("action", "ACTIVATE"));
+                pairs.push(("username", name.as_ref()?.as_str()));
+                pairs.extend(trial.map(|trial| ("trial", trial)));
             }
             (Planned::Restore, Standing::Former(former)) => {
                 pairs.insert(0, ("action", "ACTIVATE"));

@@ -15,7 +15,7 @@ pub mod schedule;
 
 use std::io::Read;
 
-use crate::identity::{Key, SiteId, Username};
+use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::store;
 
 pub use changed::{Since, changed_since};
@@ -48,6 +48,11 @@ pub enum Kind {
     },
     /// They are a member here, and not active at NATS.
     NotThere,
+    /// They are here under the memberid of an import that had none of NATS.
+    Provisional {
+        /// That memberid.
+        here: MemberId,
+    },
     /// NATS has another name.
     Name {
         /// That name.
@@ -78,6 +83,8 @@ pub struct Counts {
     pub not_here_former: u64,
     /// A member here and not in the list.
     pub not_there: u64,
+    /// Active at NATS and here, under a provisional memberid.
+    pub provisional: u64,
     /// With another name.
     pub names: u64,
     /// With another trial flag.
@@ -96,7 +103,7 @@ impl Counts {
 
     /// Those that can be mended. Another expiry is only reported.
     pub fn mendable(&self) -> u64 {
-        self.not_here + self.not_there + self.names + self.trials
+        self.not_here + self.not_there + self.provisional + self.names + self.trials
     }
 }
 
@@ -113,7 +120,11 @@ impl std::fmt::Display for Counts {
             self.names,
             self.trials,
             self.expiries
-        )
+        )?;
+        match self.provisional {
+            0 => Ok(()),
+            count => write!(f, ", {count} with a provisional memberid"),
+        }
     }
 }
 

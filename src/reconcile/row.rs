@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::error::ReconcileError;
 use crate::clock::{Zone, parse_moment};
 use crate::identity::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
-use crate::import::Column;
+use crate::import::{Column, is_date};
 
 /// A value that is read. Other columns of the list are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +18,12 @@ pub(super) enum Field {
     Expires,
     Password,
     Cryptpass,
+    /// When a former member left, in a file of `export --former`.
+    EndedAt,
 }
 
 /// The number of them.
-const FIELDS: usize = 8;
+const FIELDS: usize = 9;
 
 impl Field {
     /// The field of a column or key, whose spelling may differ in case, blanks, `_` and `-`.
@@ -32,8 +34,8 @@ impl Field {
             .flat_map(char::to_lowercase)
             .collect();
         let all = [Self::Site, Self::Member, Self::Username, Self::Status, Self::Trial];
-        let more = [Self::Expires, Self::Password, Self::Cryptpass];
-        all.into_iter().chain(more).find(|field| field.name() == plain)
+        let more = [Self::Expires, Self::Password, Self::Cryptpass, Self::EndedAt];
+        all.into_iter().chain(more).find(|field| field.name().replace('_', "") == plain)
     }
 
     /// The name, as an import has it too.
@@ -42,12 +44,12 @@ impl Field {
             Self::Site => Column::SiteId.name(),
             Self::Member => Column::MemberId.name(),
             Self::Username => Column::Username.name(),
-            // Only a list has it: an import takes every row.
-            Self::Status => "status",
+            Self::Status => Column::Status.name(),
             Self::Trial => Column::Trial.name(),
             Self::Expires => Column::Expires.name(),
             Self::Password => Column::Password.name(),
             Self::Cryptpass => Column::Cryptpass.name(),
+            Self::EndedAt => Column::EndedAt.name(),
         }
     }
 }
@@ -102,7 +104,8 @@ impl<'a> ListedRow<'a> {
     /// The parameter, what was expected and what was found. The value is not shown: in a shifted
     /// row it may be a password.
     pub(super) fn read(raw: &'a RawRow, zone: &Zone) -> Result<Option<Self>, String> {
-        if raw.get(Field::Status).is_some_and(|status| status != "1") {
+        let is_active = raw.get(Field::Status).is_none_or(|status| status == "1");
+        if !is_active || raw.get(Field::EndedAt).is_some_and(is_date) {
             return Ok(None);
         }
         let member =

@@ -65,6 +65,10 @@ impl Report<'_> {
                  cryptpass"
             ),
             Kind::NotThere => writeln!(self.out, "here, not active at NATS"),
+            Kind::Provisional { here } => writeln!(
+                self.out,
+                "here under the provisional memberid {here}; --apply gives them that of NATS"
+            ),
             Kind::Name { there } => {
                 writeln!(self.out, "NATS has the name \"{}\"", Visible(there.as_str()))
             }
@@ -165,6 +169,9 @@ fn as_json(difference: &Difference) -> serde_json::Value {
             json!({ "former_member": is_former, "credential_in_list": has_credential }),
         ),
         Kind::NotThere => ("not_there", json!({})),
+        Kind::Provisional { here } => {
+            ("provisional", json!({ "provisional_memberid": here.get() }))
+        }
         Kind::Name { there } => ("name", json!({ "nats": there.as_str() })),
         Kind::Trial { there } => {
             ("trial", json!({ "nats": u8::from(*there), "here": u8::from(!there) }))
@@ -194,6 +201,7 @@ fn counts_as_json(
         "not_here": counts.not_here,
         "not_here_former": counts.not_here_former,
         "not_there": counts.not_there,
+        "provisional": counts.provisional,
         "names": counts.names,
         "trials": counts.trials,
         "expiries": counts.expiries,

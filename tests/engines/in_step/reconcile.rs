@@ -2,8 +2,8 @@
 
 use super::Scene;
 use crate::ENGINES;
-use crate::support::EngineKind;
 use crate::support::ran::Ran;
+use crate::support::{EngineKind, eventually};
 
 /// bob (1), ann (2, trial), cleo (3, deleted) and dora (4) of site 1; eve (1) of site 2.
 const MEMBERS: [&str; 6] = [
@@ -112,5 +112,46 @@ fn apply_mends_by_postbacks_of_the_operator_and_a_second_run_finds_only_what_can
             "nats-userman: 1 difference found: see above; --apply mends what can be mended\n",
         );
         assert!(again.out.starts_with("member 6 \"bare\" of site 1: "), "{}", again.out);
+    }
+}
+
+/// Regression: they were deleted here, because no list has their memberids.
+#[test]
+fn members_who_were_imported_without_a_memberid_get_that_of_nats_and_keep_their_passwords() {
+    for engine in ENGINES {
+        let Some(scene) = scene(engine) else { continue };
+        let hash = "41R19prsa7NLQ";
+        let file = scene.write("htpasswd", format!("Kim:{hash}\nleft:{hash}\ncleo:{hash}\n"));
+        scene.run(&["import", "--format", "htpasswd", "--site", "1", &file]).printed();
+        let own = "SELECT memberid FROM member_auth WHERE memberid > 1000000 ORDER BY memberid";
+        let [kim, left, cleo] = scene.app.rows(own).try_into().unwrap();
+        let list = "memberid,username,siteid\n1,bob,1\n2,ann,1\n3,cleo,1\n4,dora,1\n50,KIM,1\n";
+        let here = "here under the provisional memberid";
+        let gives = "--apply gives them that of NATS";
+        let report = format!(
+            "member 3 \"cleo\" of site 1: {here} {cleo}; {gives}\n\
+             member 50 \"Kim\" of site 1: {here} {kim}; {gives}\n\
+             member {left} \"left\" of site 1: here, not active at NATS\n\
+             6 members compared with 5 active members of the list: 0 active at NATS and not here \
+             (0 of them former members), 1 here and not active at NATS, 0 with another name, 0 \
+             with another trial flag, 0 with another expiry, 2 with a provisional memberid"
+        );
+        let after_import = &scene.app.rows("SELECT max(at) + 1 FROM journal")[0];
+        let later = ["--list-time", after_import];
+        let dry_run = [&later[..], &["--apply", "--dry-run"]].concat();
+        eventually("that is not in the future", || {
+            reconcile(&scene, list, &dry_run).code != Some(2)
+        });
+        let ran = reconcile(&scene, list, &later);
+        assert_eq!((ran.code, ran.out.trim_end()), (Some(1), report.as_str()), "{engine:?}");
+        let apply = [&later[..], &["--apply", "--allow-many"]].concat();
+        let ran = reconcile(&scene, list, &apply);
+        let mended = "; 3 mended, 0 could not be mended, 0 had changed meanwhile\n";
+        assert_eq!((ran.code, ran.out), (Some(0), report + mended), "{engine:?}");
+        assert_eq!(members(&scene), ["bob 0", "ann 1", "cleo 0", "dora 0", "KIM 0"], "{engine:?}");
+        for member in [3, 50] {
+            assert!(scene.app.opens(1, member, "testtest"), "{engine:?} {member}");
+        }
+        assert_eq!(reconcile(&scene, list, &later).code, Some(0), "{engine:?}");
     }
 }

@@ -148,6 +148,79 @@ fn what_is_exported_is_imported_into_an_equal_table() {
     }
 }
 
+/// Regression: the second import of a file let members in for ever whom NATS had let expire.
+#[test]
+fn an_import_without_an_expiry_leaves_the_one_that_nats_has_noted() {
+    let dir = temp_dir();
+    let data = data_in(dir.path());
+    let file = write(dir.path(), "members.csv", MEMBERS);
+    run_on(&data, &["import", &file]).printed();
+    let app = App::start_in(dir, &[]);
+    let noted =
+        app.post("action=EXPIRE&siteid=1&memberid=72&username=ann%2C+the+2nd&expire=2099-01-01");
+    assert!(noted.starts_with("OK|"), "{noted}");
+    let dir = app.stop();
+    assert_eq!(
+        run_on(&data, &["import", &file]).printed(),
+        "0 added, 0 changed, 5 were so already, 0 refused\n"
+    );
+    let mail = "siteid,memberid,username,cryptpass,email,expire_at\n\
+                1,72,\"ann, the 2nd\",41R19prsa7NLQ,new@a.de,0\n";
+    let mail = write(dir.path(), "mail.csv", mail);
+    run_on(&data, &["import", &mail]).printed();
+    let row = "SELECT email, expire_at FROM member_auth WHERE memberid = 72";
+    assert_eq!(rows(&open(&data), row), ["new@a.de|4070908800"]);
+    let journal = run_on(&data, &["journal", "--json"]).printed();
+    let (journal, copy) = (write(dir.path(), "journal.jsonl", journal), dir.path().join("copy"));
+    fs::create_dir(&copy).unwrap();
+    fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
+    run_on(&copy, &["replay", "--journal", &journal]).printed();
+    assert_eq!(dump(&data), dump(&copy));
+}
+
+/// Regression: an import of `export --former` brought back everybody who had left.
+#[test]
+fn former_members_and_members_with_another_status_are_left_out_and_counted() {
+    let dir = temp_dir();
+    let app = App::start_in(dir, &[]);
+    for member in 71..=73 {
+        app.post(&format!("action=ADD&siteid=1&memberid={member}&username=m{member}&password=x"));
+    }
+    app.post("action=DELETE&siteid=1&memberid=72&username=m72");
+    app.post("action=EXPIRE&siteid=1&memberid=73&expire=2020-01-01");
+    // The name of one who left is that of somebody else now.
+    app.post("action=ADD&siteid=1&memberid=74&username=M72&password=y");
+    app.harden();
+    let dir = app.stop();
+    let data = data_in(dir.path());
+    for format in ["csv", "jsonl"] {
+        let file = dir.path().join(format!("all.{format}"));
+        let file = file.to_str().unwrap();
+        run_on(&data, &["export", "--format", format, "--output", file, "--former"]).printed();
+        let copy = dir.path().join(format);
+        fs::create_dir(&copy).unwrap();
+        fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
+        let said = "columns that are not imported: \"reason\"\n\
+                    2 added, 0 changed, 0 were so already, 2 left out because they are former \
+                    members, 0 refused\n";
+        let printed = run_on(&copy, &["import", file]).printed();
+        assert!(printed.ends_with(said), "{format}: {printed}");
+        assert_eq!(dump(&data), dump(&copy), "{format}");
+        let compared = run_on(&data, &["reconcile", file]);
+        assert_eq!(compared.code, Some(0), "{format}: {compared:?}");
+    }
+    let listed = "memberid,siteid,username,password,STATUS\n81,1,in,x,1\n82,1,out,x,2\n\
+                  83,1,never,x,0\n84,1,none,x,\n";
+    let listed = write(dir.path(), "listed.csv", listed);
+    assert_eq!(
+        run_on(&data, &["import", &listed]).printed(),
+        "2 added, 0 changed, 0 were so already, 2 left out because their status is not 1, 0 \
+         refused\n"
+    );
+    let names = rows(&open(&data), "SELECT username FROM member_auth WHERE memberid > 80");
+    assert_eq!(names, ["in", "none"]);
+}
+
 /// All columns of all members.
 fn dump(data: &Path) -> Vec<String> {
     let location = nats_userman::store::Location::sqlite(data.join("userman.db"));
@@ -236,8 +309,8 @@ fn a_dry_run_says_what_an_import_does_and_changes_nothing() {
         ran.out,
         "{\"problem\":\"username: that of line 5 again\",\"refused\":\"line 6\",\"remedy\":\
          \"remove the wrong one of the two rows and import again\"}\n\
-         {\"added\":0,\"changed\":1,\"dry_run\":true,\"expired\":0,\"named\":0,\"refused\":1,\
-         \"same\":3}\n"
+         {\"added\":0,\"changed\":1,\"dry_run\":true,\"expired\":0,\"former\":0,\"inactive\":0,\
+         \"named\":0,\"refused\":1,\"same\":3}\n"
     );
     assert_eq!(dump(&data), before);
 }
