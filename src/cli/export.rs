@@ -1,7 +1,7 @@
 //! `export`: writes all members into a file, once or whenever they change.
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -63,6 +63,12 @@ pub(super) struct ExportCommand {
 impl ExportCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let wish = self.wish()?;
+        if self.output == Path::new("-") {
+            return Err(Failure::usage(
+                "--output: expected the path of a file, found \"-\": the file is replaced as a \
+                 whole, so it cannot be the standard output",
+            ));
+        }
         let target = export::target(&self.output, &own_files(config))
             .map_err(|error| Failure::of(&error))?;
         if self.watch {

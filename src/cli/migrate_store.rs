@@ -1,6 +1,7 @@
 //! `migrate-store`: copies a database to another location.
 
 use std::io::{Write, stdout};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -68,6 +69,7 @@ fn print(
     config: &Config,
     seconds: u64,
 ) -> std::io::Result<()> {
+    let from_file = from.file();
     let (from, to) = (from.setting(), to.setting());
     writeln!(out, "copied {from} to {to} in {seconds} s; both have:")?;
     for copied in &migrated.tables {
@@ -77,7 +79,9 @@ fn print(
     if migrated.found > 0 {
         writeln!(out, "{} rows were there from an interrupted run", migrated.found)?;
     }
-    let dir = config.data_dir.path().display();
+    // The keys are beside a file; those of a server are where the command's settings say.
+    let of_file = from_file.and_then(Path::parent).filter(|dir| !dir.as_os_str().is_empty());
+    let dir = of_file.unwrap_or_else(|| config.data_dir.path()).display();
     writeln!(
         out,
         "now set `database = \"{to}\"` in the configuration, and start the service\n\

@@ -73,11 +73,16 @@ fn existing_file(config: &Config) -> Result<PathBuf, Failure> {
     match token_file::is_there(&path).map_err(|error| Failure::of(&error))? {
         true => Ok(path),
         false => {
-            let problem = format!(
-                "there is no token yet at {}: `nats-userman serve` creates it",
-                path.display()
-            );
-            Err(Failure::Failed(problem))
+            let place = path.display();
+            Err(Failure::Failed(match config.data_dir.served().exists() {
+                true => format!(
+                    "there is no token at {place}, and the service has run here: put the file back \
+                     from a backup; a restart creates a new token, whose URL NATS needs then"
+                ),
+                false => {
+                    format!("there is no token yet at {place}: `nats-userman serve` creates it")
+                }
+            }))
         }
     }
 }

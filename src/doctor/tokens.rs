@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::context::Context;
 use super::report::{Level, Report};
 use super::unit;
+use crate::data_dir::served::Served;
 use crate::token::Token;
 use crate::token_file;
 
@@ -33,6 +34,17 @@ pub(super) fn check(context: &Context<'_>, report: &mut Report) {
     } else {
         config.postback_tokens.clone()
     };
+    let file = config.data_dir.token_file();
+    let had_file = Served::load(&config.data_dir).is_some_and(|served| !served.tokens_of_settings);
+    if tokens.is_empty() && had_file && matches!(token_file::is_there(&file), Ok(false)) {
+        report.add(
+            Level::Serious,
+            "token",
+            format!("{} is missing", file.display()),
+            "put it back from a backup; a restart creates a new token, whose URL NATS needs then",
+        );
+        return;
+    }
     if tokens.is_empty() {
         report.ok("token", "there is no token yet: the first start makes one");
         return;

@@ -51,31 +51,52 @@ fn stored(row: &Row, key: Key, vault: &Vault) -> Result<Stored, Refusal> {
 /// A password in clear, or a hash that cannot be meant as one. DES looks like a password, so it
 /// counts only in the column `cryptpass`.
 fn password(text: &str, key: Key, vault: &Vault) -> Result<Stored, Refusal> {
-    if text.starts_with('$') || text.starts_with("{SHA}") {
-        if let Some(stored) = hashed(text, key, vault) {
-            return Ok(stored);
-        }
-        // A login with the text of the hash would succeed.
-        if looks_hashed(text) {
-            return Err(Refusal::malformed_secret("password", HASH_EXPECTED, text));
-        }
+    if let Some(stored) = Some(text)
+        .filter(|text| text.starts_with('$') || text.starts_with("{SHA}"))
+        .and_then(|text| hashed(text, key, vault))
+    {
+        return Ok(stored);
+    }
+    // A login with the text of the hash would succeed.
+    if looks_hashed(text) {
+        return Err(Refusal::malformed_secret("password", HASH_EXPECTED, text));
     }
     Password::parse(text)
         .map(|password| Stored::Sealed(vault.seal_password(key, &password)))
         .ok_or_else(|| Refusal::malformed_secret("password", PASSWORD_EXPECTED, text))
 }
 
-/// Whether the text has the form of a hash: a name between `$`, and at least as many characters
-/// behind it as the shortest hash has.
+/// Whether the text has the form of a hash: a name, as in `$6$`, `{SSHA}` or `pbkdf2_sha256$`, and
+/// at least as many characters behind it as the shortest hash has; or what PASSWORD() of MySQL
+/// gives.
 fn looks_hashed(text: &str) -> bool {
     const DIGEST_CHARS_MIN: usize = 22;
-    let named = text.strip_prefix('$').and_then(|rest| rest.split_once('$'));
+    const MYSQL_DIGITS: usize = 40;
+    let between =
+        |open: char, close| text.strip_prefix(open).and_then(|rest| rest.split_once(close));
+    let named = between('$', '$').or_else(|| between('{', '}'));
     let is_named = named.is_some_and(|(name, rest)| {
         (1..=16).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && rest.len() >= DIGEST_CHARS_MIN
     });
-    is_named || text.starts_with("{SHA}")
+    // As Django writes them.
+    let is_prefixed = text.split_once('$').is_some_and(|(name, rest)| {
+        let is_known = |known: &&str| name.starts_with(*known);
+        ["pbkdf2", "bcrypt", "argon2", "scrypt"].iter().any(|known| is_known(&known))
+            && rest.len() >= DIGEST_CHARS_MIN
+    });
+    let is_mysql = text.strip_prefix('*').is_some_and(|digits| {
+        digits.len() == MYSQL_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    });
+    is_named || is_prefixed || is_mysql || text.starts_with("{SHA}")
+}
+
+/// Whether a password in clear begins as a hash of crypt(3) does. It may have been cut off.
+fn begins_as_hash(text: &str) -> bool {
+    const IDS: [&str; 9] = ["1", "2a", "2b", "2y", "5", "6", "y", "apr1", "argon2id"];
+    let id = text.strip_prefix('$').and_then(|rest| rest.split_once('$')).map(|(id, _)| id);
+    id.is_some_and(|id| IDS.contains(&id))
 }
 
 /// A hash that a login verifies as it is, or a crypt string, which is sealed to be wrapped.
@@ -87,12 +108,21 @@ fn hashed(text: &str, key: Key, vault: &Vault) -> Option<Stored> {
     Some(Stored::Sealed(vault.seal_cryptpass(key, &cryptpass)))
 }
 
-/// Whether a password in clear has the form of a digest without a salt. It may still be a password
-/// that a program has drawn.
-pub(super) fn looks_like_digest(row: &Row) -> bool {
-    row.get(Column::Password).is_some_and(|text| {
-        [32, 40, 64].contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
-    })
+/// What is to be said of a password that is taken as clear text, and may be none: a digest without
+/// a salt, which a program may also have drawn as a password, or a part of a hash.
+pub(super) fn doubt(row: &Row, taken: &Stored) -> Option<&'static str> {
+    let text = row.get(Column::Password).filter(|_| matches!(taken, Stored::Sealed(_)))?;
+    let is_digest =
+        [32, 40, 64].contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_digest {
+        return Some(
+            "password: taken as clear text, and it looks like a hash without a salt, which no \
+             login can use",
+        );
+    }
+    (begins_as_hash(text) && Cryptpass::of_any_form(text).is_none()).then_some(
+        "password: taken as clear text, and it begins as a hash does: it may have been cut off",
+    )
 }
 
 #[cfg(test)]
@@ -176,6 +206,21 @@ mod tests {
         for (column, text, said) in [
             (Column::Password, yescrypt, format!("password: {HASH_EXPECTED}, found 73 bytes")),
             (Column::Password, "{SHA}x", format!("password: {HASH_EXPECTED}, found 6 bytes")),
+            (
+                Column::Password,
+                "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+                format!("password: {HASH_EXPECTED}, found 34 bytes"),
+            ),
+            (
+                Column::Password,
+                "pbkdf2_sha256$260000$abcdefgh$QYrTqc6wXJ8=",
+                format!("password: {HASH_EXPECTED}, found 42 bytes"),
+            ),
+            (
+                Column::Password,
+                "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19",
+                format!("password: {HASH_EXPECTED}, found 41 bytes"),
+            ),
             (
                 Column::Password,
                 &"x".repeat(1025),

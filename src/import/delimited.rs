@@ -15,6 +15,9 @@ use super::{BadSource, Mapping, ROW_BYTES_MAX, RefusedRow, Row, Rows, Source, St
 /// closed: the file is cut off, or a mark is missing. The reader itself reports nothing then.
 const END: &str = "\u{1}end of the file\u{1}";
 
+/// What Excel writes into a first line of its own, before the separator.
+pub(super) const EXCEL_SEPARATOR: &str = "sep=";
+
 /// Words for "no value" in exports of databases.
 const NULLS: [&str; 2] = ["NULL", "\\N"];
 
@@ -44,6 +47,10 @@ impl Delimited {
         let header = Header::default();
         let mut rows = Self { name, records, record: ByteRecord::new(), header, row_begins };
         if !rows.read()? {
+            return Err(BadSource(format!("{}: has no rows", rows.name)));
+        }
+        let is_excel = rows.record.get(0) == Some(EXCEL_SEPARATOR.as_bytes());
+        if is_excel && !rows.read()? {
             return Err(BadSource(format!("{}: has no rows", rows.name)));
         }
         let (line, _) = rows.place();

@@ -2,7 +2,7 @@
 
 use super::batch_output::BatchOutput;
 use super::columns::NO_NAMES;
-use super::delimited::{Delimited, separator_of};
+use super::delimited::{Delimited, EXCEL_SEPARATOR, separator_of};
 use super::dump::Dump;
 use super::htpasswd::{self, Htpasswd};
 use super::json::JsonLines;
@@ -53,7 +53,6 @@ impl Format {
         let head = source.head()?;
         let text = String::from_utf8_lossy(&head);
         let said = |problem: &str| BadSource(format!("{}: {problem}", source.name()));
-        let is_content = |line: &&str| !line.trim().is_empty();
         let Some(first) = text.lines().find(is_content) else {
             return Err(said("has no rows"));
         };
@@ -106,7 +105,7 @@ impl Format {
             Self::Csv => {
                 let head = source.head()?;
                 let text = String::from_utf8_lossy(&head);
-                let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+                let first = text.lines().find(is_content).unwrap_or_default();
                 let found = separator_of(first, mapping).map_or(b',', |(separator, _)| separator);
                 let separator = if found == b'\t' { b',' } else { found };
                 Box::new(Delimited::of(source, separator, mapping)?)
@@ -118,6 +117,11 @@ impl Format {
             Self::MysqlBatch => Box::new(BatchOutput::of(source, mapping)?),
         })
     }
+}
+
+/// Whether a line is more than a blank one, and not the one in which Excel names the separator.
+fn is_content(line: &&str) -> bool {
+    !line.trim().is_empty() && !line.trim_start_matches('\u{feff}').starts_with(EXCEL_SEPARATOR)
 }
 
 const GIVE_FORMAT: &str = "or give the format with --format";
@@ -142,6 +146,7 @@ mod tests {
             ("siteid,memberid,username,password\n", Format::Csv),
             ("\n\"Username\";\"Password\"\r\n", Format::Csv),
             ("username|cryptpass\n", Format::Csv),
+            ("sep=;\r\nUsername;Password\r\n", Format::Csv),
             ("-- MySQL dump 10.13\n", Format::MysqlDump),
             ("/*M!999999\\- enable the sandbox mode */\n", Format::MysqlDump),
             ("{\"username\":\"bob\"}\n", Format::JsonLines),

@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::RefusedRow;
 use super::columns::Column;
-use super::credential::{credential, looks_like_digest};
+use super::credential::{credential, doubt};
 use super::row::Row;
 use crate::action::{Action, FieldsSource, Imported, Rules};
 use crate::apply::Postback;
@@ -86,6 +86,7 @@ impl<'a> Preparer<'a> {
             return Ok(None);
         }
         let credential = credential(row, key, self.rules).map_err(refused)?;
+        let doubt = doubt(row, &credential.stored);
         let session = row.get(Column::Session).filter(|text| text.len() <= TEXT_BYTES_MAX);
         let imported = Imported {
             credential: Some(credential),
@@ -108,7 +109,11 @@ impl<'a> Preparer<'a> {
                 given(Column::MemberIdx, "memberidx"),
                 session.map(|_| ("session", MASK)),
                 given(Column::Joined, "joined"),
-                given(Column::Expires, "expires"),
+                // Of a column that is mapped to both, a date is only the expiry.
+                given(Column::Expires, "expires").filter(|(_, text)| {
+                    row.get(Column::Expire) != Some(text)
+                        || text.bytes().all(|byte| byte.is_ascii_digit())
+                }),
                 given(Column::Expire, "expire"),
             ]
             .into_iter()
@@ -120,13 +125,7 @@ impl<'a> Preparer<'a> {
         let parsed = Action::parse(&fields, &FieldsSource::Import(&imported));
         let action = parsed.action.map_err(refused)?;
         notes.extend(parsed.ignored.iter().map(|refusal| format!("{refusal}; left out")));
-        if looks_like_digest(row) {
-            notes.push(
-                "password: taken as clear text, and it looks like a hash without a salt, which no \
-                 login can use"
-                    .into(),
-            );
-        }
+        notes.extend(doubt.map(ToOwned::to_owned));
         let received = Received::new(&fields, Origin::Operator, None);
         let stamp = parsed.stamp;
         Ok(Some(Postback { action: Ok(action), received, stamp, is_quiet: true }))
@@ -334,15 +333,19 @@ mod tests {
                  out",
             ]
         );
-        let digest = [
-            (Column::MemberId, "71"),
-            (Column::Username, "bob"),
-            (Column::Password, "5ebe2294ecd0e0f08eab7690d2a6ee69"),
-        ];
-        assert_eq!(
-            prepared(&digest, Some("1")).1,
-            ["password: taken as clear text, and it looks like a hash without a salt, which no \
-              login can use"]
-        );
+        let taken = "password: taken as clear text, and it";
+        let digest = format!("{taken} looks like a hash without a salt, which no login can use");
+        let cut = format!("{taken} begins as a hash does: it may have been cut off");
+        for (password, noted) in [
+            ("5ebe2294ecd0e0f08eab7690d2a6ee69", Some(digest)),
+            ("$1$abc$xx", Some(cut.clone())),
+            ("$2y$10$short", Some(cut)),
+            ("$apr1$abcdefgh$0UjStWmXslmzQv7sQKyIS/", None),
+            ("$ecret$", None),
+        ] {
+            let row =
+                [(Column::MemberId, "71"), (Column::Username, "bob"), (Column::Password, password)];
+            assert_eq!(prepared(&row, Some("1")).1, Vec::from_iter(noted), "{password}");
+        }
     }
 }

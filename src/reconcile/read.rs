@@ -71,8 +71,19 @@ fn kind(input: &mut impl BufRead) -> Result<Kind, ReconcileError> {
     }
 }
 
-fn csv(input: &mut impl Read, take: &mut TakeRow<'_>) -> Result<(), ReconcileError> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(true).from_reader(input);
+/// The character that separates the names in the header line: as an import, a list takes what
+/// spreadsheets write in any country.
+fn separator(head: &[u8]) -> u8 {
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let count = |separator: &u8| line.iter().filter(|&byte| byte == separator).count();
+    // Of equally many the last one, so that a line without any is of one column.
+    [b'|', b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
+}
+
+fn csv(input: &mut impl BufRead, take: &mut TakeRow<'_>) -> Result<(), ReconcileError> {
+    let separator = separator(input.fill_buf().map_err(ReconcileError::Io)?);
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(true).delimiter(separator).from_reader(input);
     let header = reader.headers().map_err(bad_csv)?.clone();
     let columns: Vec<_> = header.iter().map(Field::of).collect();
     for (number, field) in columns.iter().enumerate() {

@@ -76,13 +76,22 @@ pub(super) async fn follow_tokens(
     }
 }
 
-/// Warns of a token that was created beside a database that other receivers may use already.
+/// Warns of a token that was created although NATS may have been given another one: the service has
+/// run in this directory before, or other receivers may use the database already.
 pub(super) fn warn_of_new_token(config: &Config, reader: &dyn Read) {
-    if config.location.is_shared() && !reader.is_unused().unwrap_or(true) {
+    let file = config.data_dir.token_file();
+    if config.data_dir.served().exists() {
+        log::warn!(
+            "{} was missing, and a new token was created: NATS gets 403 until it has the new URL, \
+             which `nats-userman token show` prints; if the old file is in a backup, put it back \
+             and restart",
+            file.display()
+        );
+    } else if config.location.is_shared() && !reader.is_unused().unwrap_or(true) {
         log::warn!(
             "a new token was created in {}: if the database has other receivers, stop this one and \
              copy their postback-token over it, so that all take the URL that NATS calls",
-            config.data_dir.token_file().display()
+            file.display()
         );
     }
 }

@@ -61,6 +61,12 @@ pub(super) fn open(
     let signer = if has_key { Some(Signer::load(&key)?) } else { None };
     let ids = signer.as_ref().map(Signer::key_ids);
     let stored = check_cookie_key(config, &*reader, ids.as_ref())?;
+    if !has_key && config.data_dir.served().exists() {
+        log::warn!(
+            "{} was missing, and a new key was created: whoever was logged in must log in again",
+            key.display()
+        );
+    }
     let signer = signer.map_or_else(|| Signer::create(&key), Ok)?;
     if config.location.is_shared() {
         agree_on_key(config, SharedKey::Cookies, stored, &signer.key_ids())?;

@@ -37,6 +37,10 @@ pub(super) fn open(config: &Config) -> Result<Target, Failure> {
         let lock = config.data_dir.lock(config.location.file());
         Some(lock.map_err(|error| Failure::of(&error))?)
     };
+    // Without it, a command in the wrong directory would look like one in the right one.
+    if !is_ready && database::state(config)? == DatabaseState::Missing {
+        log::warn!("there was no database at {}: a new one is made", config.location);
+    }
     let vault = database::open_or_make(config).map_err(|error| Failure::of(&error))?;
     // From here on, a service may start.
     drop(lock);

@@ -15,7 +15,7 @@ use crate::store::{Engine, with_engine};
 
 pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
     let opened = captures::open(files)?;
-    let (_lock, rules) = target::take(config)?;
+    let (_lock, rules) = target::take(config, "send the postbacks to it with --to URL")?;
     let mut counts = Counts::default();
     let done = with_engine(&config.location, true, |engine| {
         let done = apply(files, opened, engine, &rules, &mut counts);

@@ -13,7 +13,7 @@ use crate::store::{Engine, with_engine};
 
 pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
     let journals = files.iter().map(|path| open(path)).collect::<Result<Vec<_>, Failure>>()?;
-    let (_lock, rules) = take(config)?;
+    let (_lock, rules) = take(config, "stop it, or replay into a new data directory")?;
     let counts = with_engine(&config.location, true, |engine| {
         let counts = journal_with(journals, engine, &rules);
         engine.finish();

@@ -9,12 +9,12 @@ use crate::password::Vault;
 use crate::store::{DatabaseState, with_engine};
 
 /// Locks the data directory, and opens the database and its key.
-pub(super) fn take(config: &Config) -> Result<(Vec<Lock>, Rules), Failure> {
+///
+/// `else_do` is the remedy if a service runs there.
+pub(super) fn take(config: &Config, else_do: &str) -> Result<(Vec<Lock>, Rules), Failure> {
     config.data_dir.make().map_err(|error| Failure::of(&error))?;
     let lock = config.data_dir.lock(config.location.file()).map_err(|error| match error {
-        DataDirError::InUse(_) => {
-            Failure::Failed(format!("{error}: send the postbacks to it with --to URL"))
-        }
+        DataDirError::InUse(_) => Failure::Failed(format!("{error}: {else_do}")),
         DataDirError::Io(..)
         | DataDirError::Lock(..)
         | DataDirError::ForeignLink(_)

@@ -35,8 +35,14 @@ impl Selection {
         let overlaps = |network: Network| {
             block.target.network().is_some_and(|blocked| blocked.overlaps(network))
         };
-        self.name.as_ref().is_none_or(|name| block.target.name() == Some(name))
-            && self.network.is_none_or(overlaps)
+        // A name is shown with ? for each byte that is not ASCII, and may be copied as it is shown.
+        let is_named = |name: &LoginName| {
+            let of_block = block.target.name();
+            let is_shown_so =
+                |own: &LoginName| name.as_str().is_ascii() && own.to_string() == name.to_string();
+            of_block.is_some_and(|own| own == name || is_shown_so(own))
+        };
+        self.name.as_ref().is_none_or(is_named) && self.network.is_none_or(overlaps)
     }
 }
 

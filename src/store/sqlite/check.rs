@@ -11,6 +11,7 @@ use rustix::fs::Access;
 use super::connection::{busy_and_quiet, open_immutable};
 use super::database_file::DatabaseFile;
 use super::files::beside;
+use super::migration::draft_of;
 use super::open::{
     check_access, check_whole, is_there, nothing_in, open_error, shown, upgrade_error,
 };
@@ -33,7 +34,10 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
         Err(error)
             if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) =>
         {
-            return Ok(DatabaseState::Missing);
+            return match is_there(&draft_of(path))? {
+                true => Err(not_whole(path)),
+                false => Ok(DatabaseState::Missing),
+            };
         }
         Err(error) => {
             return Err(OpenError::Unreadable(shown(path), denied::explain(path, error)));
@@ -62,6 +66,16 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
         Err(UpgradeError::Fault(Fault::NeedsWriter(_))) if !was_used => Ok(DatabaseState::Begun),
         Err(error) => Err(upgrade_error(path, error)),
     }
+}
+
+/// A copy into the file is not complete.
+fn not_whole(path: &Path) -> OpenError {
+    OpenError::Inconsistent(format!(
+        "the database {} has only a part of what `nats-userman migrate-store` copies there: run \
+         the same command again, which continues, or remove {}",
+        shown(path),
+        shown(&draft_of(path))
+    ))
 }
 
 /// What the next start would do to an older database; `None` if there is none. Changes nothing.

@@ -58,11 +58,9 @@ fn a_copy_that_is_ended_after_any_page_goes_on_until_it_is_whole() {
                 Err(MigrationError::Interrupted) => {
                     assert_eq!(migration_target(&to).unwrap(), MigrationTarget::Begun);
                     let state = state_of(&to, false).map_err(|error| error.to_string());
-                    let is_hidden = match to.file() {
-                        Some(file) => !file.exists(),
-                        None => state.is_err_and(|said| said.contains("only a part of what")),
-                    };
-                    assert!(is_hidden, "no receiver may use it");
+                    let is_refused = state.is_err_and(|said| said.contains("only a part of what"));
+                    assert!(is_refused, "no receiver may use it");
+                    assert!(!to.file().is_some_and(std::path::Path::exists));
                 }
                 done => break done.unwrap(),
             }

@@ -27,8 +27,12 @@ fn members_of_another_program_log_in_with_their_passwords_and_a_repeat_changes_n
     let dir = temp_dir();
     let data = dir.path().join("data");
     let file = write(dir.path(), "members.csv", MEMBERS);
-    assert_eq!(run_on(&data, &["import", &file]).printed(), ADDED);
-    assert_eq!(run_on(&data, &["import", &file]).printed(), SAME);
+    let first = run_on(&data, &["import", &file]);
+    assert!(first.made_database, "a command in the wrong directory must not look like a right one");
+    assert_eq!(first.printed(), ADDED);
+    let again = run_on(&data, &["import", &file]);
+    assert!(!again.made_database);
+    assert_eq!(again.printed(), SAME);
     let row = "SELECT siteid, memberid, username, email, trial, joined FROM member_auth";
     assert_eq!(
         rows(&open(&data), row),
@@ -236,6 +240,7 @@ fn files_in_other_formats_and_encodings_are_recognised() {
                  \"cryptpass\":\"41R19prsa7NLQ\"}\n";
     for (name, bytes, args, said) in [
         ("semicolons", MEMBERS.replace(',', ";").into_bytes(), &[][..], ADDED),
+        ("excel", format!("sep=;\r\n{}", MEMBERS.replace(',', ";")).into_bytes(), &[], ADDED),
         ("utf-16", utf_16, &[], ADDED),
         ("mark", format!("\u{feff}{MEMBERS}").into_bytes(), &[], ADDED),
         (

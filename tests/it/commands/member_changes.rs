@@ -101,7 +101,12 @@ fn password(data: &Path, member: &str, input: &[u8]) -> Ran {
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    Ran {
+        code: output.status.code(),
+        out: text(output.stdout),
+        err: text(output.stderr),
+        made_database: false,
+    }
 }
 
 /// The status of `/auth` with this password of bob's.

@@ -140,18 +140,21 @@ fn a_dry_run_shows_replies_and_changes_and_changes_nothing() {
 }
 
 #[test]
-fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
+fn a_served_database_is_refused_with_what_to_do() {
     for (name, capture, line) in [("bodies", BODIES, BODIES_HELD), ("lines", LINES, LINES_HELD)] {
         let dir = temp_dir();
         let data = dir.path().join("data");
         let program = Program::serve(&data, &[]);
         let file = write(dir.path(), name, capture);
-        for args in [&["replay", &file][..], &["replay", "--journal", &file]] {
+        for (args, remedy) in [
+            (&["replay", &file][..], "send the postbacks to it with --to URL"),
+            (&["replay", "--journal", &file], "stop it, or replay into a new data directory"),
+        ] {
             run_on(&data, args).ended(
                 1,
                 &format!(
                     "nats-userman: the data directory {} is in use by a running nats-userman: \
-                     send the postbacks to it with --to URL\n",
+                     {remedy}\n",
                     data.display()
                 ),
             );

@@ -17,7 +17,7 @@ fn sqlite() -> Scene {
 
 /// As an import reads its files.
 #[test]
-fn a_list_in_gzip_or_utf_16_is_read_and_a_zip_archive_is_named() {
+fn a_list_in_gzip_or_utf_16_or_with_other_separators_is_read_and_a_zip_archive_is_named() {
     let scene = sqlite();
     let gzip = |bytes: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -28,7 +28,9 @@ fn a_list_in_gzip_or_utf_16_is_read_and_a_zip_archive_is_named() {
     let utf_16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let plain = reconcile(&scene, ALL_DIFFER, &[]);
     assert!(plain.out.ends_with("1 not active in the list\n"), "{plain:?}");
-    for bytes in [gzip(ALL_DIFFER.as_bytes()), gzip(&utf_16), utf_16, marked.into_bytes()] {
+    let others = [";", "\t", "|"].map(|separator| ALL_DIFFER.replace(',', separator).into_bytes());
+    let packed = [gzip(ALL_DIFFER.as_bytes()), gzip(&utf_16), utf_16, marked.into_bytes()];
+    for bytes in packed.into_iter().chain(others) {
         let ran = reconcile(&scene, bytes, &[]);
         assert_eq!((ran.code, ran.out), (plain.code, plain.out.clone()));
     }

@@ -13,7 +13,10 @@ use super::{TestDatabase, program};
 pub struct Ran {
     pub code: Option<i32>,
     pub out: String,
+    /// Without the line of `made_database`.
     pub err: String,
+    /// Whether an import said that it made the database, as it does in most tests.
+    pub made_database: bool,
 }
 
 impl Ran {
@@ -53,7 +56,16 @@ impl Ran {
 pub fn end(mut command: Command) -> Ran {
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    let (made, rest): (Vec<String>, Vec<String>) = text(output.stderr)
+        .split_inclusive('\n')
+        .map(ToOwned::to_owned)
+        .partition(|line| line.ends_with(": a new one is made\n"));
+    Ran {
+        code: output.status.code(),
+        out: text(output.stdout),
+        err: rest.concat(),
+        made_database: !made.is_empty(),
+    }
 }
 
 /// Runs the program with these arguments and nothing else.

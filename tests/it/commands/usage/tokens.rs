@@ -85,3 +85,48 @@ fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
          anything else at a restart\n",
     );
 }
+
+/// Regression: the start said nothing, and NATS got 403 from then on.
+#[test]
+fn a_start_without_the_token_or_the_cookie_key_of_before_warns_and_says_what_to_do() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let (token, key) = (data.join("postback-token"), data.join("cookie.key"));
+    let serve = || {
+        let mut command = program();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
+        command.stdout(Stdio::null());
+        Program::spawn(command).unwrap()
+    };
+    let mut first = serve();
+    assert!(first.terminate().success());
+    assert!(!first.stderr().contains("was missing"), "{}", first.stderr());
+    fs::remove_file(&token).unwrap();
+    fs::remove_file(&key).unwrap();
+    let at = token.display();
+    run_on(&data, &["token", "show"]).ended(
+        1,
+        &format!(
+            "nats-userman: there is no token at {at}, and the service has run here: put the file \
+             back from a backup; a restart creates a new token, whose URL NATS needs then\n"
+        ),
+    );
+    let examined = run_on(&data, &["doctor"]).out;
+    assert!(examined.contains(&format!("serious  token: {at} is missing\n")), "{examined}");
+    let mut again = serve();
+    assert!(again.terminate().success());
+    let log = again.stderr();
+    for said in [
+        format!(
+            "{at} was missing, and a new token was created: NATS gets 403 until it has the new \
+             URL, which `nats-userman token show` prints; if the old file is in a backup, put it \
+             back and restart\n"
+        ),
+        format!(
+            "{} was missing, and a new key was created: whoever was logged in must log in again\n",
+            key.display()
+        ),
+    ] {
+        assert!(log.contains(&said), "{log}");
+    }
+}
