@@ -82,9 +82,8 @@ fn looks_hashed(text: &str) -> bool {
     });
     // As Django writes them.
     let is_prefixed = text.split_once('$').is_some_and(|(name, rest)| {
-        let is_known = |known: &&str| name.starts_with(*known);
-        ["pbkdf2", "bcrypt", "argon2", "scrypt"].iter().any(|known| is_known(&known))
-            && rest.len() >= DIGEST_CHARS_MIN
+        let kinds = ["pbkdf2", "bcrypt", "argon2", "scrypt"];
+        kinds.iter().any(|kind| name.starts_with(kind)) && rest.len() >= DIGEST_CHARS_MIN
     });
     let is_mysql = text.strip_prefix('*').is_some_and(|digits| {
         digits.len() == MYSQL_DIGITS && digits.bytes().all(|b| b.is_ascii_hexdigit())
