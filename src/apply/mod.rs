@@ -21,8 +21,8 @@ use crate::reply::{Refusal, Reply, Word};
 use crate::store::{Cause, Engine, Fault, Outcome, View, Wanted};
 pub use provisional::{Provisionals, Whose};
 pub(crate) use take_over::PROVISIONAL;
-use transaction::in_counted_transaction;
 pub(crate) use transaction::in_transaction;
+use transaction::{RERUNS_MAX, in_counted_transaction};
 
 /// A postback that was read: its action, or why it cannot be read, and the first half of its
 /// journal record.
@@ -299,7 +299,11 @@ pub(crate) fn transact_counted<M: Into<Moment>>(
                 apply_one_by_one(engine, vault, postbacks, now().into())
             })
         }
-        Err(fault) if fault.is_of_one_postback() => {
+        // Several receivers may write the members of a large batch, so that it is lost each time.
+        Err(fault)
+            if fault.is_of_one_postback()
+                || matches!(fault, Fault::TransactionLost(_)) && !engine.isolates_rows() =>
+        {
             Ok(apply_each_alone(engine, vault, postbacks, now, reruns))
         }
         Err(fault) => Err(fault),
@@ -314,6 +318,10 @@ const LOCKED_RERUNS_MAX: u32 = 8;
 /// same member or name at the same moment, each time.
 const REFUSED_RERUNS_MAX: u32 = 3;
 
+/// How often the postbacks of one batch, each alone, are run again because the database has lost
+/// their transactions; each of them up to [`RERUNS_MAX`].
+const ALONE_RERUNS_MAX: u32 = 64;
+
 /// Each postback in a transaction of its own. After a fault that is not of one postback, those
 /// behind it get none: the database cannot be used.
 fn apply_each_alone<M: Into<Moment>>(
@@ -324,15 +332,18 @@ fn apply_each_alone<M: Into<Moment>>(
     reruns: &mut u32,
 ) -> Vec<Result<Reply, Fault>> {
     let mut results = Vec::with_capacity(postbacks.len());
-    let (mut is_usable, mut locked) = (true, 0);
+    let (mut is_usable, mut locked, mut lost) = (true, 0, 0);
     for postback in postbacks {
         if !is_usable {
             let cause = Cause::new("an earlier postback of the batch met a fault", None);
             results.push(Err(Fault::Unusable(cause)));
             continue;
         }
+        // Counted for each: the deadlocks of one postback must not leave those behind it without.
+        let spared = RERUNS_MAX.saturating_sub(ALONE_RERUNS_MAX.saturating_sub(lost));
+        let mut own = spared;
         let mut run = || {
-            in_counted_transaction(engine, reruns, |engine| {
+            in_counted_transaction(engine, &mut own, |engine| {
                 // Each postback has exactly one reply.
                 apply(engine, vault, &[postback], now().into())?
                     .pop()
@@ -349,9 +360,11 @@ fn apply_each_alone<M: Into<Moment>>(
             locked += 1;
             result = run();
         }
+        lost += own - spared;
         is_usable = result.as_ref().err().is_none_or(Fault::is_of_one_postback);
         results.push(result);
     }
+    *reruns += lost;
     results
 }
 

@@ -224,6 +224,46 @@ mod tests {
         }
     }
 
+    /// Regression: the reruns were counted over the whole batch, and the postbacks behind the third
+    /// deadlock were refused.
+    #[test]
+    fn the_deadlocks_of_some_postbacks_of_a_batch_do_not_refuse_the_others() {
+        let (answers, content, _) = as_one_run(&batch(), Some(bob()));
+        let each_thrice = |losing: &mut Losing<'_>| {
+            losing.ends_at_refused = true;
+            // The batch is lost at each begin. Then each postback is, three times.
+            losing.lost_at = (0..4).chain([4, 5, 6]).collect();
+        };
+        let scene = Scene::new();
+        let (found, steps) = scene.with_losing(
+            |losing| {
+                each_thrice(losing);
+                losing.refused = Some(bob());
+                // begin, load, save and commit of the first one; bob is refused four times; the
+                // third one is lost as well.
+                let third = 7 + 4 + 4 * 3;
+                losing.lost_at.extend(third..third + 3);
+            },
+            |losing| (run(&scene, &batch(), losing).unwrap(), losing.steps),
+        );
+        assert_eq!(found, answers);
+        assert_eq!(steps, 7 + 4 + 4 * 3 + 3 + 4 * 3);
+        assert_eq!(scene.content(), content);
+    }
+
+    #[test]
+    fn where_each_postback_is_lost_too_often_none_is_done() {
+        let scene = Scene::new();
+        let found = scene.with_losing(
+            |losing| (losing.ends_at_refused, losing.lost_from) = (true, Some(0)),
+            |losing| (run(&scene, &batch(), losing).unwrap(), losing.begun),
+        );
+        let others = vec!["the database cannot be used"; 4];
+        let refused = [vec!["the transaction was lost"], others].concat();
+        assert_eq!(found, (refused.into_iter().map(String::from).collect(), 8));
+        assert_eq!(scene.content(), [""; 0]);
+    }
+
     #[test]
     fn a_batch_whose_outcome_is_unknown_is_not_run_again() {
         let scene = Scene::new();

@@ -188,6 +188,11 @@ impl Connection {
         let mut changed = 0;
         while !keys.is_empty() {
             let mut some = keys.split_off(keys.len().saturating_sub(ROWS_MAX));
+            // For a list of one pair, as in `(a, b) IN ((?, ?))`, MariaDB uses no index in DELETE
+            // and UPDATE: it would read all rows and wait for the lock of each.
+            if some.len() == 1 {
+                some.extend(some.first().cloned());
+            }
             fill(&mut some);
             changed += self.run_many(many, some)?;
         }

@@ -369,7 +369,7 @@ static COPY_EXPIRED: LazyLock<Many> = LazyLock::new(|| {
              SELECT {shared}, login_version + 1,
                  IF(ASCII(username_key) = 0, SUBSTRING(username_key, 2), username_key),
                  'expired', expire_at
-             FROM member_auth WHERE (siteid, memberid) IN ("
+             FROM member_auth FORCE INDEX (PRIMARY) WHERE (siteid, memberid) IN ("
         ),
         "(?, ?)",
         ")",

@@ -26,7 +26,8 @@ pub(super) static INSERT_HERE: LazyLock<Many> = LazyLock::new(|| {
 /// Changes a column of these rows, and changes it back when it is run again.
 static TURN: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
-        "UPDATE member_auth SET login_version = -login_version WHERE (siteid, memberid) IN (",
+        "UPDATE member_auth FORCE INDEX (PRIMARY) SET login_version = -login_version
+         WHERE (siteid, memberid) IN (",
         "(?, ?)",
         ")",
     )
