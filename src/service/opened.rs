@@ -49,8 +49,11 @@ impl Opened {
         }
         config.data_dir.remove_drafts();
         modes::tighten(&config.data_dir, &config.location.files(), &config.secret_files);
-        warn_of_lost_database(config);
+        let is_lost = has_lost_database(config);
         let vault = database::open_or_make(config)?;
+        if is_lost {
+            warn_of_lost_database(config);
+        }
         if !config.location.is_shared() {
             let index = |engine: &mut dyn Engine| engine.index_emails(config.area.by_email);
             with_engine(&config.location, false, |engine| in_transaction(engine, index))?
@@ -94,17 +97,18 @@ fn moved_until(clock: &Clock, reader: &dyn Read) -> Option<i64> {
     last.filter(|&last| last > clock.now())
 }
 
-/// Warns that an empty database is created although there are keys: the database may have been
-/// forgotten in the restore of a backup.
-fn warn_of_lost_database(config: &Config) {
+/// Whether there are keys and no database. It may have been forgotten in the restore of a backup.
+fn has_lost_database(config: &Config) -> bool {
     // A database that cannot be accessed is reported when it is opened.
-    if config.data_dir.seal_key().exists() && !exists(&config.location).unwrap_or(true) {
-        let place = &config.location;
-        log::warn!(
-            "there is no database at {place}, but there are keys: an empty database is created; \
-             if it was lost, stop the service and restore the backup"
-        );
-    }
+    config.data_dir.seal_key().exists() && !exists(&config.location).unwrap_or(true)
+}
+
+fn warn_of_lost_database(config: &Config) {
+    log::warn!(
+        "there was no database at {}, but there are keys: an empty database was created; if it \
+         was lost, stop the service and restore the backup",
+        config.location
+    );
 }
 
 /// The tokens of the settings, else those of the file, else a new one in a new file.

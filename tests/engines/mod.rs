@@ -12,6 +12,7 @@ pub mod forget;
 mod golden;
 pub mod import;
 pub mod in_step;
+mod journal_replay;
 mod member_changes;
 pub mod migration;
 mod model;

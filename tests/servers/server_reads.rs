@@ -1,8 +1,11 @@
 //! What is told where members cannot be read, or not from the host that was named for it.
 
-use crate::support::free_port;
+use mysql::prelude::Queryable as _;
+
 use crate::support::ran::run;
-use crate::support::{MariaDatabase, Program, Request, send_raw, temp_dir};
+use crate::support::{
+    MariaDatabase, MariaDb, Program, Request, free_port, program, send_raw, temp_dir,
+};
 
 #[test]
 fn where_no_host_for_reading_answers_another_one_is_read_and_health_and_doctor_say_so() {
@@ -33,4 +36,34 @@ fn where_no_host_for_reading_answers_another_one_is_read_and_health_and_doctor_s
         database.port()
     );
     assert!(log.contains(&warning), "{log}");
+}
+
+#[test]
+fn a_host_for_reading_without_the_tables_is_named_as_such() {
+    let Some(database) = MariaDatabase::new() else { return };
+    let Some(other) = MariaDb::start(&[]) else { return };
+    let mut admin = other.admin();
+    let (name, password) = (database.name(), database.password());
+    for statement in [
+        format!("CREATE DATABASE {name}"),
+        format!("CREATE USER {name}@'127.0.0.1' IDENTIFIED BY '{password}'"),
+        format!("GRANT ALL ON {name}.* TO {name}@'127.0.0.1'"),
+    ] {
+        admin.query_drop(statement).unwrap();
+    }
+    let (setting, dir) = (database.setting_with_password(), temp_dir());
+    let port: Option<u16> = admin.query_first("SELECT @@port").unwrap();
+    let host = format!("127.0.0.1:{}", port.unwrap());
+    let flags = ["--database", &setting, "--database-read", &host];
+    let said = match Program::run(program(), dir.path(), &flags) {
+        Ok(program) => panic!("it serves: {}", program.stderr()),
+        Err(stderr) => stderr,
+    };
+    let expected = format!(
+        "{host}, which --database-read names, has no tables of the database \
+         mysql://{name}@127.0.0.1:{}/{name}: name a server that replicates it, or leave \
+         --database-read out",
+        database.port()
+    );
+    assert!(said.contains(&expected), "{said}");
 }

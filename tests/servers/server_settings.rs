@@ -79,6 +79,68 @@ fn a_table_of_another_engine_or_without_a_primary_key_is_refused() {
     }
 }
 
+/// Regression: `/health` stayed ok while each postback got 503, so that a load balancer went on
+/// sending them.
+#[test]
+fn health_fails_where_a_table_of_a_postback_is_locked_or_gone_or_must_not_be_written() {
+    let Some(server) = MariaDb::start(&[]) else { return };
+    let database = MariaDatabase::on(Arc::clone(&server));
+    let dir = temp_dir();
+    let program = Program::serve(dir.path(), &["--database", &database.setting_with_password()]);
+    let health = || send_raw(program.address, Request::get("/health")).unwrap().status;
+    let mut admin = server.admin();
+    let mut run = |statement: &str| admin.query_drop(statement).unwrap();
+    let name = database.name();
+    run(&format!("USE {name}"));
+    for table in ["batch", "journal", "member_auth", "former_member"] {
+        eventually("the service is healthy", || health() == 200);
+        run(&format!("LOCK TABLES {table} WRITE"));
+        eventually("it is not", || health() == 503);
+        run("UNLOCK TABLES");
+    }
+    eventually("the service is healthy", || health() == 200);
+    run("RENAME TABLE journal TO aside");
+    eventually("it is not without the journal", || health() == 503);
+    run("RENAME TABLE aside TO journal");
+    eventually("the service is healthy", || health() == 200);
+    let user = format!("{name}@'127.0.0.1'");
+    run(&format!("REVOKE ALL ON {name}.* FROM {user}"));
+    run(&format!("GRANT SELECT, INSERT, DELETE, CREATE, ALTER, INDEX ON {name}.* TO {user}"));
+    // The session that runs keeps its privileges.
+    run(&format!("KILL USER {name}"));
+    eventually("a row cannot be changed", || health() == 503);
+    run(&format!("GRANT UPDATE ON {name}.* TO {user}"));
+    run(&format!("KILL USER {name}"));
+    eventually("the service is healthy", || health() == 200);
+    assert_eq!(program.post(ADD).unwrap().status, 200);
+}
+
+#[test]
+fn settings_that_a_session_inherits_from_the_server_do_not_matter() {
+    let Some(server) = MariaDb::start(&[]) else { return };
+    let database = MariaDatabase::on(Arc::clone(&server));
+    let mut admin = server.admin();
+    for setting in ["sql_safe_updates = 1", "sql_select_limit = 1", "tx_read_only = 1"] {
+        admin.query_drop(format!("SET GLOBAL {setting}")).unwrap();
+    }
+    let dir = temp_dir();
+    let program = Program::serve(dir.path(), &["--database", &database.setting_with_password()]);
+    let add = "action=ADD&siteid=1&memberid=72&username=ann&password=secret";
+    let delete = "action=DELETE&siteid=1&memberid=72&username=ann";
+    for body in [ADD, add, delete] {
+        let reply = program.post(body).unwrap();
+        assert!(reply.status == 200 && reply.body.starts_with("OK|"), "{body}: {reply:?}");
+    }
+    for name in ["bob", "ann"] {
+        let expected = if name == "bob" { 200 } else { 401 };
+        let request = Request::get("/auth?site=1").basic(name, "secret");
+        assert_eq!(send_raw(program.address, request).unwrap().status, expected, "{name}");
+    }
+    assert_eq!(send_raw(program.address, Request::get("/health")).unwrap().status, 200);
+    // The end of the test removes the database.
+    admin.query_drop("SET GLOBAL tx_read_only = 0").unwrap();
+}
+
 #[test]
 fn a_replica_is_passed_over_for_the_host_that_writes() {
     let Some(replica) = MariaDb::start(&["--read-only"]) else { return };

@@ -13,6 +13,7 @@ use crate::store::{Engine, with_engine};
 
 pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
     let journals = files.iter().map(|path| open(path)).collect::<Result<Vec<_>, Failure>>()?;
+    make_tables(config)?;
     let (_lock, rules) = take(config, "stop it, or replay into a new data directory")?;
     let counts = with_engine(&config.location, true, |engine| {
         let counts = journal_with(journals, engine, &rules);
@@ -20,6 +21,15 @@ pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
         counts
     })??;
     Ok(writeln!(stdout(), "{counts}")?)
+}
+
+/// Makes the tables on a server: the keys beside the journal are those of another database, and an
+/// empty one beside keys would be refused as one that was lost.
+fn make_tables(config: &Config) -> Result<(), Failure> {
+    match config.location.is_shared() {
+        true => Ok(with_engine(&config.location, true, |_| ())?),
+        false => Ok(()),
+    }
 }
 
 /// An open journal with its path.

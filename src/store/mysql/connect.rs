@@ -52,12 +52,16 @@ pub(super) enum Purpose {
 
 /// What is set for a session. Rows that are only read do not depend on a lock, so the writer's
 /// transactions need no gap locks; a reader sees one moment.
-const ALWAYS: [&str; 2] = [
+const ALWAYS: [&str; 3] = [
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'",
     "SET SESSION autocommit = 1",
+    // A global limit would cut off the rows of every read. This is the default.
+    "SET SESSION sql_select_limit = 18446744073709551615",
 ];
-const FOR_WRITING: [&str; 4] = [
+const FOR_WRITING: [&str; 6] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION TRANSACTION READ WRITE",
+    "SET SESSION sql_safe_updates = 0",
     // Each key of a batch finds few rows. Without this, the server looks up each key twice: first
     // to estimate how many rows it finds.
     "SET SESSION eq_range_index_dive_limit = 1",
@@ -147,6 +151,10 @@ fn connect_to(
         addresses = vec![greeting(&addresses)?];
     }
     let mut conn = open(server, host, &addresses, purpose)?;
+    let set = |conn: &mut Conn, statement: &str| {
+        conn.query_drop(statement).map_err(|error| in_words(&error, purpose))
+    };
+    ALWAYS.iter().try_for_each(|statement| set(&mut conn, statement))?;
     // A replica lags, so that it is read only where the operator names it for reading.
     let may_be_replica = is_read && server.reads_elsewhere();
     let verified = verify::verify(&mut conn, !may_be_replica)?;
@@ -158,13 +166,10 @@ fn connect_to(
         (Purpose::Command | Purpose::LookUp | Purpose::Schema | Purpose::OtherTable, _) => None,
     };
     let extra = if is_read { &FOR_READING[..] } else { &FOR_WRITING[..] };
-    for statement in ALWAYS.iter().chain(extra).chain(&limit) {
-        conn.query_drop(statement).map_err(|error| in_words(&error, purpose))?;
-    }
+    extra.iter().chain(&limit).try_for_each(|statement| set(&mut conn, statement))?;
     if verified.is_cluster {
         // A transaction begins only when this node has applied what was acknowledged before.
-        let wait = conn.query_drop("SET SESSION wsrep_sync_wait = 1");
-        wait.map_err(|error| in_words(&error, purpose))?;
+        set(&mut conn, "SET SESSION wsrep_sync_wait = 1")?;
     }
     let packet_max = verified.packet_max;
     Ok(Connected { connection: Connection::new(conn, packet_max), verified, host: host.clone() })

@@ -7,7 +7,7 @@ use mysql::Value;
 use super::connection::Connection;
 use super::rows::get;
 use super::schema::TABLES;
-use super::verify::Verified;
+use super::verify::{Verified, clock_words};
 use crate::store::bounds::{CALLER_RECORDS, CALLERS_MAX};
 use crate::store::{
     Diagnosis, EngineSetting, Fault, JournalGrowth, OddCredentials, SchemaDifference, SeenCaller,
@@ -49,6 +49,15 @@ fn settings(verified: &Verified, read_problems: Vec<String>) -> Vec<EngineSettin
             expected: "3 or more",
             found: nodes.to_string(),
             remedy: "add a node: with fewer, the loss of one can stop the service",
+        });
+    }
+    if let Some(ahead) = verified.clock_ahead {
+        settings.push(EngineSetting {
+            name: "clock_of_the_server",
+            expected: "that of this machine",
+            found: clock_words(ahead),
+            remedy: "set the clocks of all machines by NTP: members expire by the clock of one \
+                     receiver, for all",
         });
     }
     settings.extend(read_problems.into_iter().map(|problem| EngineSetting {

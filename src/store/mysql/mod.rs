@@ -66,6 +66,11 @@ fn connect_to_tables(server: &Server, purpose: Purpose) -> Result<Connected, Ope
     let mut connected = in_open(server, connect(server, purpose, Attempt::default()))?;
     match in_open(server, schema::state(&mut connected.connection))? {
         DatabaseState::Current => {}
+        DatabaseState::Missing | DatabaseState::Begun
+            if !server.hosts().contains(&connected.host) =>
+        {
+            return Err(no_tables(server, &connected.host));
+        }
         DatabaseState::Missing => return Err(OpenError::Missing(server.setting())),
         DatabaseState::Begun => return Err(OpenError::Begun(server.setting())),
         DatabaseState::Older(found) => return Err(other_version(server, found)),
@@ -77,6 +82,14 @@ fn connect_to_tables(server: &Server, purpose: Purpose) -> Result<Connected, Ope
         Some(sentence) => Err(OpenError::Inconsistent(format!("{server}: {sentence}"))),
         None => Ok(connected),
     }
+}
+
+/// A host for reading has no tables.
+fn no_tables(server: &Server, host: &Host) -> OpenError {
+    OpenError::Inconsistent(format!(
+        "{host}, which --database-read names, has no tables of the database {server}: name a \
+         server that replicates it, or leave --database-read out"
+    ))
 }
 
 /// A copy into the tables is not complete.

@@ -10,11 +10,14 @@ use mysql::prelude::Queryable as _;
 use super::fault;
 use super::identity::{GaleraNode, ServerIdentity};
 use super::server::Server;
+use crate::clock::Clock;
 
 /// The smallest longest packet: the records of a few long postbacks.
 const PACKET_MIN: usize = 1 << 20;
 /// Nodes of a cluster below which the loss of one ends the service.
 const NODES_MIN: u64 = 3;
+/// Clocks that are set by NTP differ by less. The answer of a server may take some seconds.
+const CLOCK_SECONDS_MAX: i64 = 30;
 
 /// What was found out about a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +30,9 @@ pub(super) struct Verified {
     pub(super) packet_max: usize,
     /// The nodes of a cluster, if there are so few that the loss of one can stop the service.
     pub(super) too_few_nodes: Option<u64>,
+    /// By how many seconds its clock is ahead of that of this machine, if that is much. Negative:
+    /// it is behind.
+    pub(super) clock_ahead: Option<i64>,
     /// Which process of which server it is.
     pub(super) identity: ServerIdentity,
 }
@@ -45,6 +51,28 @@ pub(super) fn warn_of_too_few_nodes(verified: &Verified) {
         None if had => log::info!("the Galera cluster has {NODES_MIN} nodes or more"),
         Some(_) | None => {}
     }
+}
+
+/// Warns of clocks that differ, once until they agree: members expire by the clock of the receiver
+/// that has the lease, for all receivers.
+pub(super) fn warn_of_clock(verified: &Verified) {
+    static DIFFERS: AtomicBool = AtomicBool::new(false);
+    let differed = DIFFERS.swap(verified.clock_ahead.is_some(), Ordering::Relaxed);
+    match verified.clock_ahead {
+        Some(seconds) if !differed => log::warn!(
+            "the clock of the database server is {}: members expire by the clock of one receiver, \
+             for all: set the clocks of all machines by NTP",
+            clock_words(seconds)
+        ),
+        None if differed => log::info!("the clock of the database server agrees again"),
+        Some(_) | None => {}
+    }
+}
+
+/// As in `7200 s ahead of the clock of this machine`.
+pub(super) fn clock_words(ahead: i64) -> String {
+    let side = if ahead < 0 { "behind" } else { "ahead of" };
+    format!("{} s {side} the clock of this machine", ahead.unsigned_abs())
 }
 
 /// Warns once where reads go to another server that is no node of the same cluster.
@@ -67,6 +95,8 @@ struct Facts {
     variables: Values,
     states: Values,
     started_at: Option<i64>,
+    /// Its clock less that of this machine, in seconds.
+    clock_ahead: i64,
     /// The session must have the number of the handshake. If not, a proxy between both may run the
     /// statements of one connection in several sessions, of several servers.
     is_direct: bool,
@@ -110,9 +140,11 @@ fn facts(conn: &mut Conn) -> Result<Facts, mysql::Error> {
          'wsrep_incoming_addresses')",
     )?;
     let started_at = started_at(conn, is_mysql(&variables))?;
+    let clock: Option<i64> = conn.query_first("SELECT UNIX_TIMESTAMP()")?;
+    let clock_ahead = clock.map_or(0, |there| there.saturating_sub(Clock::System.now()));
     let session: Option<u64> = conn.query_first("SELECT CONNECTION_ID()")?;
     let is_direct = session == Some(conn.connection_id().into());
-    Ok(Facts { variables, states, started_at, is_direct })
+    Ok(Facts { variables, states, started_at, clock_ahead, is_direct })
 }
 
 /// Both numbers are of one statement, so that the server computes them from one reading of its
@@ -198,6 +230,7 @@ fn judge(facts: &Facts, writes: bool) -> Result<Verified, String> {
         is_mysql: is_mysql(&facts.variables),
         packet_max,
         too_few_nodes,
+        clock_ahead: Some(facts.clock_ahead).filter(|ahead| ahead.abs() > CLOCK_SECONDS_MAX),
         identity,
     })
 }

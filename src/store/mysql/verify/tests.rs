@@ -24,6 +24,7 @@ fn server() -> Facts {
             ("wsrep_provider", "none"),
         ]),
         states: Values::new(),
+        clock_ahead: 0,
         started_at: Some(1_000),
         is_direct: true,
     }
@@ -86,6 +87,22 @@ fn a_cluster_with_too_few_nodes_is_taken_and_told() {
     for (size, told) in [("1", Some(1)), ("2", Some(2)), ("3", None), ("5", None)] {
         let facts = with(node(), &[("wsrep_cluster_size", size)]);
         assert_eq!(judge(&facts, true).unwrap().too_few_nodes, told, "{size} nodes");
+    }
+}
+
+#[test]
+fn a_server_whose_clock_differs_by_much_is_taken_and_told() {
+    let told = |clock_ahead| {
+        let facts = Facts { clock_ahead, ..server() };
+        judge(&facts, true).unwrap().clock_ahead.map(clock_words)
+    };
+    for (ahead, words) in [
+        (7_200, Some("7200 s ahead of the clock of this machine")),
+        (-31, Some("31 s behind the clock of this machine")),
+        (30, None),
+        (-30, None),
+    ] {
+        assert_eq!(told(ahead).as_deref(), words, "{ahead}");
     }
 }
 
