@@ -100,18 +100,27 @@ impl ImportCommand {
         let mut counts = Counts::default();
         let done = self.apply(config, open, &mut report, &mut counts);
         bar.finish_and_clear();
+        let ended = report.end(&counts.named(), self.dry_run);
         match done {
             Ok(()) => {
-                report.end(&counts.named(), self.dry_run)?;
-                report.judge(checked.rows)
+                report.judge(checked.rows)?;
+                counts.judge(checked.rows)?;
+                ended
             }
-            Err(Failure::Failed(line)) => {
-                // Writing to stdout may be what failed.
-                let _ = report.end(&counts.named(), self.dry_run);
-                Err(Failure::Failed(format!("{line}; {GO_ON}")))
-            }
-            Err(failure) => Err(failure),
+            Err(usage @ Failure::Usage(_)) => Err(usage),
+            Err(Failure::OutputClosed) => Err(self.said("the output was closed", &counts)),
+            Err(Failure::Failed(line)) => Err(self.said(&line, &counts)),
         }
+    }
+
+    /// A failure in the middle, with what became of the rows before it.
+    fn said(&self, line: &str, counts: &Counts) -> Failure {
+        Failure::Failed(match (self.dry_run, counts.applied()) {
+            (true, _) => line.to_owned(),
+            (false, 0) if line.contains("nothing was") => line.to_owned(),
+            (false, 0) => format!("{line}; nothing was imported"),
+            (false, _) => format!("{line}; {GO_ON}"),
+        })
     }
 
     /// Opens what is imported.
@@ -194,6 +203,23 @@ struct Counts {
 }
 
 impl Counts {
+    /// The rows that were applied.
+    fn applied(&self) -> u64 {
+        self.added + self.changed + self.same
+    }
+
+    /// Fails if all rows were left out for their status: it may mean something else in this source.
+    fn judge(&self, rows: u64) -> Result<(), Failure> {
+        match rows > 0 && self.inactive == rows {
+            false => Ok(()),
+            true => Err(Failure::Failed(
+                "no row has the status 1, which members of NATS's lists have, so none was \
+                 imported: if the column status means something else, take it out of the source"
+                    .into(),
+            )),
+        }
+    }
+
     fn left_out(&mut self, why: LeftOut) -> &mut u64 {
         match why {
             LeftOut::Expired => &mut self.expired,
@@ -285,12 +311,41 @@ impl Open<'_> {
         is_shared: &dyn Fn() -> bool,
         mut apply: impl FnMut(&[&Postback]) -> Result<Vec<Result<Reply, Fault>>, Fault>,
     ) -> Result<(), Failure> {
+        let mut pending = Pending::default();
+        let read =
+            self.each_row(rules, reader, &mut pending, report, counts, is_shared, &mut apply);
+        // Also after a failure: everything before it is applied.
+        let flushed = pending.flush(report, counts, &mut apply);
+        let read = read?;
+        flushed?;
+        if read != self.checked.rows {
+            return Err(Failure::Failed(format!(
+                "{}: had {} rows at first and {read} now: it was changed while it was read",
+                self.input.name(),
+                self.checked.rows
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes postbacks of all rows, and passes them to `apply` but for the last ones. Returns the
+    /// number of rows.
+    #[expect(clippy::too_many_arguments, reason = "each is of another kind")]
+    fn each_row(
+        &mut self,
+        rules: &Rules,
+        reader: Option<&dyn Read>,
+        pending: &mut Pending,
+        report: &mut Report,
+        counts: &mut Counts,
+        is_shared: &dyn Fn() -> bool,
+        apply: &mut impl FnMut(&[&Postback]) -> Result<Vec<Result<Reply, Fault>>, Fault>,
+    ) -> Result<u64, Failure> {
         let now = Clock::System.now();
         let preparer = Preparer::new(rules, self.site, now);
         let mut unnamed = Unnamed::new(reader, self.site, now)
             .map_err(|error| Failure::Failed(format!("cannot draw a memberid: {error}")))?;
-        let (mut row, mut pending, mut read) = (Row::default(), Pending::default(), 0);
-        let mut notes = Vec::new();
+        let (mut row, mut notes, mut read) = (Row::default(), Vec::new(), 0);
         loop {
             let step = self.rows.next(&mut row)?;
             let prepared = match step {
@@ -324,19 +379,11 @@ impl Open<'_> {
             let rows = pending.places.len();
             let is_small = rows > 0 && rows.is_multiple_of(IMPORT_BATCH);
             if is_small && (rows >= IMPORT_BATCH_ALONE || is_shared()) {
-                pending.flush(report, counts, &mut apply)?;
+                pending.flush(report, counts, apply)?;
                 self.bar.set_position(self.input.position());
             }
         }
-        pending.flush(report, counts, &mut apply)?;
-        if read != self.checked.rows {
-            return Err(Failure::Failed(format!(
-                "{}: had {} rows at first and {read} now: it was changed while it was read",
-                self.input.name(),
-                self.checked.rows
-            )));
-        }
-        Ok(())
+        Ok(read)
     }
 }
 

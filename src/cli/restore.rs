@@ -46,7 +46,8 @@ impl RestoreCommand {
         })?;
         let mut out = stdout().lock();
         if complete(data_dir, location).map_err(|error| Failure::of(&error))? {
-            writeln!(out, "first completed a restore that was interrupted")?;
+            writeln!(out, "first completed a restore that was interrupted")
+                .map_err(|error| Failure::from(error).at("restore"))?;
         }
         let stop = Arc::<AtomicBool>::default();
         let bar = bar_of_bytes();

@@ -74,12 +74,16 @@ fn existing_file(config: &Config) -> Result<PathBuf, Failure> {
         true => Ok(path),
         false => {
             let place = path.display();
-            Err(Failure::Failed(match config.data_dir.served().exists() {
-                true => format!(
+            Err(Failure::Failed(match Served::load(&config.data_dir) {
+                Some(Served { tokens_of_settings: false, .. }) => format!(
                     "there is no token at {place}, and the service has run here: put the file back \
                      from a backup; a restart creates a new token, whose URL NATS needs then"
                 ),
-                false => {
+                Some(Served { tokens_of_settings: true, .. }) => format!(
+                    "there is no token at {place}: the service has its token from \
+                     --postback-token-file or --postback-token"
+                ),
+                None => {
                     format!("there is no token yet at {place}: `nats-userman serve` creates it")
                 }
             }))

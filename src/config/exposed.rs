@@ -9,7 +9,8 @@ use super::read::Config;
 use super::server::is_open_to_others;
 
 /// The name of the argument, its flag, and the flag that reads it from a file.
-const SECRETS: [(&str, &str, &str); 5] = [
+const SECRETS: [(&str, &str, &str); 6] = [
+    ("alarm_url", "--alarm-url", "--alarm-url-file"),
     ("database_password", "--database-password", "--database-password-file"),
     ("from_password", "--from-password", "--from-password-file"),
     ("postback_token", "--postback-token", "--postback-token-file"),

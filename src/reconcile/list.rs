@@ -180,7 +180,7 @@ impl MemberList {
         if self.entries.len() == MEMBERS_MAX {
             return Err(ReconcileError::TooMany(MEMBERS_MAX));
         }
-        let name = listed.username.as_ref().map_or("", |name| name.as_str());
+        let name = listed.username.as_str();
         let (secret, has_password) = match listed.secret.filter(|_| self.wish.keeps_secrets) {
             Some(ListedSecret::Password(text)) => (text, true),
             Some(ListedSecret::Cryptpass(text)) => (text, false),

@@ -11,6 +11,7 @@ use crate::apply::{Postback, apply, in_transaction};
 use crate::chain::chain;
 use crate::clock::Moment;
 use crate::identity::Key;
+use crate::member::Former;
 use crate::replay::operator_postback_with;
 use crate::reply::Word;
 use crate::store::{Engine, Fault, Read, View, Wanted};
@@ -45,8 +46,11 @@ pub enum Planned {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     planned: Vec<(Planned, Key)>,
-    /// Those who cannot be added, because no credential is known.
+    /// Those for whom nothing can be done: who cannot be added, because no credential is known, and
+    /// the provisional members who may be the same people.
     without_credential: u64,
+    /// Provisional members whose names are not in the list.
+    unknown: Vec<Key>,
 }
 
 impl Plan {
@@ -59,6 +63,10 @@ impl Plan {
                 self.without_credential += 1;
                 return;
             }
+            Kind::NotThere if difference.key.member.is_provisional() => {
+                self.unknown.push(difference.key);
+                return;
+            }
             Kind::NotThere => Planned::Leave,
             Kind::Provisional { .. } => Planned::Identify,
             Kind::Name { .. } | Kind::Trial { .. } => Planned::Change,
@@ -69,6 +77,16 @@ impl Plan {
         // One CHANGE has a new name and a new trial flag.
         if self.planned.last() != Some(&one) {
             self.planned.push(one);
+        }
+    }
+
+    /// Ends the plan. A provisional member may be somebody of the list who has another name there:
+    /// while there is one in it who was never a member here, provisional members stay.
+    pub fn end(&mut self) {
+        let unknown = std::mem::take(&mut self.unknown);
+        match self.without_credential {
+            0 => self.planned.extend(unknown.into_iter().map(|key| (Planned::Leave, key))),
+            _ => self.without_credential += unknown.len() as u64,
         }
     }
 
@@ -87,7 +105,8 @@ pub struct Mended {
     pub changed: u64,
     /// Members whose postback was refused, and the reply.
     pub refused: Vec<(Key, String)>,
-    /// Members who were not added, because no credential is known.
+    /// Members who were not added, because no credential is known, and provisional members who may
+    /// be the same people.
     pub without_credential: u64,
 }
 
@@ -246,9 +265,13 @@ impl Mending<'_> {
                 pairs.push(("username", name.as_ref()?.as_str()));
                 pairs.extend(trial.map(|trial| ("trial", trial)));
             }
-            (Planned::Restore, Standing::Former(former)) => {
+            // A member whose expiry was reached while no service ran is not moved yet.
+            (
+                Planned::Restore,
+                Standing::Former(Former { member: row, .. }) | Standing::Lapsed(row),
+            ) => {
                 pairs.insert(0, ("action", "ACTIVATE"));
-                let name = name.as_ref().unwrap_or(&former.member.username);
+                let name = name.as_ref().unwrap_or(&row.username);
                 pairs.push(("username", name.as_str()));
                 pairs.extend(trial.map(|trial| ("trial", trial)));
             }

@@ -82,7 +82,7 @@ pub(super) struct ListedRow<'a> {
     /// `None`: the row does not name its site.
     pub(super) site: Option<SiteId>,
     pub(super) member: MemberId,
-    pub(super) username: Option<Username>,
+    pub(super) username: Username,
     pub(super) trial: Option<bool>,
     /// Unix seconds.
     pub(super) expires: Option<i64>,
@@ -118,13 +118,12 @@ impl<'a> ListedRow<'a> {
                 SiteId::parse(text).ok_or_else(|| refused(Field::Site, ID_EXPECTED, Some(text)))
             })
             .transpose()?;
-        let username = raw
+        // Without it, a member who was imported by name alone is not recognised.
+        let name = raw
             .get(Field::Username)
-            .map(|text| {
-                let name = Username::parse(text);
-                name.ok_or_else(|| refused(Field::Username, USERNAME_EXPECTED, Some(text)))
-            })
-            .transpose()?;
+            .ok_or_else(|| refused(Field::Username, USERNAME_EXPECTED, None))?;
+        let username = Username::parse(name)
+            .ok_or_else(|| refused(Field::Username, USERNAME_EXPECTED, Some(name)))?;
         let trial = match raw.get(Field::Trial) {
             Some("0") => Some(false),
             Some("1") => Some(true),

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::apply::in_transaction;
 use crate::chain::chain;
 use crate::config::Config;
+use crate::data_dir::served::Served;
 use crate::store::{Location, Read, SharedSetting, with_engine};
 use crate::token::Token;
 use crate::token_file;
@@ -80,7 +81,15 @@ pub(super) async fn follow_tokens(
 /// run in this directory before, or other receivers may use the database already.
 pub(super) fn warn_of_new_token(config: &Config, reader: &dyn Read) {
     let file = config.data_dir.token_file();
-    if config.data_dir.served().exists() {
+    let before = Served::load(&config.data_dir);
+    if before.as_ref().is_some_and(|served| served.tokens_of_settings) {
+        log::warn!(
+            "the service had its token from a setting before, and a new one was created in {}: \
+             NATS gets 403 until it has the new URL, which `nats-userman token show` prints; or \
+             set the token again, remove this file and restart",
+            file.display()
+        );
+    } else if before.is_some() {
         log::warn!(
             "{} was missing, and a new token was created: NATS gets 403 until it has the new URL, \
              which `nats-userman token show` prints; if the old file is in a backup, put it back \

@@ -78,7 +78,8 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
                                 key.member,
                                 key.site
                             )
-                        })?;
+                        })
+                        .map_err(|error| Failure::from(error).at("member restore"))?;
                     }
                 }
             }

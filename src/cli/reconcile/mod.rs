@@ -41,8 +41,8 @@ const FILE_SLACK_SECONDS: i64 = 15 * 60;
 const LIST_AGE_MAX: i64 = 86_400;
 
 /// The exit codes, for `--help`.
-const EXIT_CODES: &str = "Exit code 0: no difference is left. Exit code 1: there are differences, \
-    a row of the list was refused, or nothing could be compared.";
+const EXIT_CODES: &str = "Exit code 0: no difference is left, or a dry run ended. Exit code 1: \
+    there are differences, a row of the list was refused, or nothing could be compared.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
@@ -83,6 +83,18 @@ pub(super) struct ReconcileCommand {
 
 impl ReconcileCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        match self.compare(config) {
+            // A reader of the report that ends early, such as `head`, must not look like success.
+            Err(Failure::OutputClosed) if self.apply && !self.dry_run => Err(Failure::Failed(
+                "reconcile: the output was closed before the end: run it again with a reader that \
+                 takes all of it; repeats are harmless"
+                    .into(),
+            )),
+            done => done,
+        }
+    }
+
+    fn compare(&self, config: &Config) -> Result<(), Failure> {
         let reader = database::open(config)?;
         let now = Clock::System.now();
         let wish = ListWish {
@@ -118,6 +130,7 @@ impl ReconcileCommand {
             ReconcileError::Report(error) => error.into(),
             error => Failure::of(&error),
         })?;
+        plan.end();
         let done = match self.apply {
             true => self.mend(config, &*reader, &list, since, &counts, plan, &mut report),
             false => Ok(None),

@@ -6,11 +6,12 @@ mod source;
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 
 use super::replay::{open, write};
 use super::run_on;
 use crate::engines::import::{ADDED, MEMBERS, data_in};
-use crate::support::{App, Beside, rows, temp_dir};
+use crate::support::{App, Beside, program, rows, temp_dir};
 
 /// Members and their passwords in [`MEMBERS`].
 const PASSWORDS: [(i64, i64, &str); 5] = [
@@ -150,6 +151,46 @@ fn what_is_exported_is_imported_into_an_equal_table() {
         assert_eq!(run_on(&copy, &["import", file]).printed(), ADDED.replace('5', "6"));
         assert_eq!(dump(&data), dump(&copy), "{format}");
     }
+}
+
+/// Regression: with `| head`, the rows behind the first refused ones were not imported, and the
+/// exit code was 0.
+#[test]
+fn an_import_whose_output_is_closed_imports_what_it_has_read_and_fails() {
+    let dir = temp_dir();
+    let data = data_in(dir.path());
+    let bad = "0,1,nobody,x\n".repeat(2_000);
+    let file = format!("memberid,siteid,username,password\n71,1,bob,secret\n{bad}");
+    let file = write(dir.path(), "members.csv", file);
+    let mut command = program();
+    command.args(["import", &file, "--data-dir"]).arg(&data);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    drop(command);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let end = "the output was closed; all rows before it are imported: remove the cause and import \
+               again, repeats are harmless\n";
+    assert!(said.ends_with(end), "{said}");
+    assert_eq!(rows(&open(&data), "SELECT username FROM member_auth"), ["bob"]);
+}
+
+/// Another program may write `active` there.
+#[test]
+fn a_file_in_which_nobody_has_the_status_of_a_member_is_a_failure() {
+    let dir = temp_dir();
+    let data = data_in(dir.path());
+    let file = "memberid,siteid,username,password,status\n71,1,bob,x,active\n72,1,ann,x,active\n";
+    let file = write(dir.path(), "members.csv", file);
+    let ran = run_on(&data, &["import", &file]);
+    ran.ended(
+        1,
+        "nats-userman: no row has the status 1, which members of NATS's lists have, so none was \
+         imported: if the column status means something else, take it out of the source\n",
+    );
+    assert!(ran.out.contains("2 left out because their status is not 1"), "{}", ran.out);
 }
 
 /// Regression: the second import of a file let members in for ever whom NATS had let expire.

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use super::Scene;
 use crate::commands::Ran;
 use crate::engines::in_step::reconcile::{ALL_DIFFER, members, operators, reconcile, scene};
-use crate::support::EngineKind;
+use crate::support::{EngineKind, eventually};
 
 fn sqlite() -> Scene {
     scene(EngineKind::Sqlite).unwrap()
@@ -357,4 +357,48 @@ fn what_was_mended_is_the_same_after_a_replay_of_the_journal() {
         )
     };
     assert_eq!(rows(&new.join("userman.db")), rows(&scene.data().join("userman.db")));
+}
+
+/// Regression: they were removed, and those whose new names the list has stayed out.
+#[test]
+fn a_provisional_member_stays_while_somebody_of_the_list_may_be_they() {
+    let scene = sqlite();
+    let file = scene.write("htpasswd", "bobo:41R19prsa7NLQ\n");
+    scene.run(&["import", "--format", "htpasswd", "--site", "1", &file]).printed();
+    let after_import = &scene.app.rows("SELECT max(at) + 1 FROM journal")[0];
+    let apply = ["--list-time", after_import, "--apply", "--allow-many"];
+    let same = "1,bob,1\n2,ann,1\n4,dora,1\n";
+    let with = |more: &str| format!("memberid,username,siteid\n{same}{more}");
+    let dry_run = [&apply[..], &["--dry-run"]].concat();
+    eventually("that is not in the future", || {
+        reconcile(&scene, with(""), &dry_run).code != Some(2)
+    });
+    let ran = reconcile(&scene, with("50,renamed,1\n"), &apply);
+    ran.ended(1, "nats-userman: 2 differences could not be mended: see above\n");
+    assert_eq!(members(&scene), ["bob 0", "ann 1", "dora 0", "bobo 0"]);
+    // A list that lacks the name is not applied at all.
+    let ran = reconcile(&scene, with("50,,1\n"), &apply);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(
+        ran.err.contains("1 row of the list cannot be read, so it may lack members"),
+        "{ran:?}"
+    );
+    assert_eq!(members(&scene).len(), 4);
+    assert_eq!(reconcile(&scene, with(""), &apply).code, Some(0));
+    assert_eq!(members(&scene), ["bob 0", "ann 1", "dora 0"]);
+}
+
+/// Regression: nothing was done for a member whose expiry was reached while no service ran, and the
+/// exit code was 0.
+#[test]
+fn a_member_who_is_active_at_nats_and_whose_row_has_just_expired_is_restored() {
+    let scene = sqlite();
+    scene.post(&["action=EXPIRE&siteid=1&memberid=4&username=dora&expire=2021-01-01"]);
+    // The clock of the service stands still in 2020, and the command's does not.
+    let list = "memberid,username,siteid\n1,bob,1\n2,ann,1\n4,dora,1\n";
+    let ran = reconcile(&scene, list, &["--apply", "--allow-many"]);
+    assert!(ran.out.contains("member 4 \"dora\" of site 1: active at NATS, not here"), "{ran:?}");
+    assert!(ran.out.ends_with("; 1 mended, 0 could not be mended, 0 had changed meanwhile\n"));
+    let kept = scene.app.rows("SELECT expire_at FROM member_auth WHERE memberid = 4");
+    assert_eq!(kept, [""]);
 }
