@@ -1,4 +1,4 @@
--- The tables of nats-userman in MariaDB or MySQL, version 3. This file is the newest schema as a
+-- The tables of nats-userman in MariaDB or MySQL, version 4. This file is the newest schema as a
 -- whole. The steps that upgrade older tables are in src/store/mysql/schema.rs. schema.sql explains
 -- each column; this file explains what differs.
 --

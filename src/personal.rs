@@ -200,7 +200,8 @@ fn when_unlocked(
 }
 
 /// Removes what a running service had still to write of the person when they were forgotten: last
-/// uses of logins, networks, blocks. Does nothing if the person has become a member again.
+/// uses of logins, networks, and the blocks and failed logins since the search. Does nothing if the
+/// person has become a member again.
 ///
 /// # Errors
 ///
@@ -211,7 +212,13 @@ pub fn forget_late_notes(
     person: &Person,
 ) -> Result<Forgotten, Fault> {
     match reader.standing(person.key, i64::MIN)? {
-        Standing::Unknown => when_unlocked(engine, |engine| engine.forget_notes(person)),
+        Standing::Unknown => {
+            let blocks = blocks(reader, &person.names)?;
+            let logins = logins_without_member(reader, &person.names, &mut |_| ())?;
+            let (key, names, known) = (person.key, person.names.clone(), person.known.clone());
+            let person = Person { key, names, known, blocks, logins };
+            when_unlocked(engine, |engine| engine.forget_notes(&person))
+        }
         Standing::Here(_) | Standing::Lapsed(_) | Standing::Former(_) => Ok(Forgotten::default()),
     }
 }

@@ -151,7 +151,8 @@ pub(crate) fn decide_again<'p>(
         view.take_over(key, taken);
     }
     view.apply(&decision.change, moment);
-    let row_after = action.key().and_then(|key| view.row(key));
+    // The row that is written: with an expiry that is reached already, the view has it as former.
+    let row_after = decision.change.row().or_else(|| action.key().and_then(|key| view.row(key)));
     let logins_ended =
         version_before.zip(row_after).is_some_and(|(before, row)| row.login_version > before);
     let mut put = Record::put(&action, row_after, logins_ended);

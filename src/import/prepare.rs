@@ -207,8 +207,10 @@ fn refused(refusal: Refusal) -> RefusedRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::decide;
     use crate::clock::{ExpiryRule, Zone};
     use crate::password::Vault;
+    use crate::store::View;
 
     /// 2026-06-15 12:00:00 UTC.
     const NOON: i64 = 1_781_524_800;
@@ -273,6 +275,26 @@ mod tests {
         ] {
             assert_eq!(until(column, text), expected, "{text}");
         }
+    }
+
+    /// Regression: the record had no credential, so that a replay left the member of before.
+    #[test]
+    fn a_row_that_expires_before_its_batch_is_applied_has_its_credential_in_the_record() {
+        let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
+        let vault = Vault::from_key([7; 32]);
+        let rules = Rules { vault, keep_cryptpass: false, expiry, stale_guard: false };
+        let mut row = Row::default();
+        BOB.iter().for_each(|&(column, text)| row.set(column, text));
+        row.set(Column::SiteId, "1");
+        row.set(Column::ExpireAt, &NOON.to_string());
+        let preparer = Preparer::new(&rules, None, NOON - 1);
+        let Prepared::Postback(postback) = preparer.prepare(&row, &mut Vec::new()) else {
+            panic!("it has not expired yet");
+        };
+        let outcome = decide(&rules.vault, &postback, &mut View::default(), NOON);
+        let put = &outcome.record.put;
+        assert!(put.credential.is_some());
+        assert_eq!(put.expire_at, Some(NOON));
     }
 
     #[test]

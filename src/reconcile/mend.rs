@@ -127,8 +127,8 @@ pub struct Mending<'a> {
     pub reader: &'a dyn Read,
     /// Changes from this time on are not undone.
     pub since: Since,
-    /// The time of the changes.
-    pub moment: Moment,
+    /// The time of each transaction.
+    pub moment: &'a dyn Fn() -> Result<Moment, Fault>,
 }
 
 impl std::fmt::Debug for Mending<'_> {
@@ -217,9 +217,9 @@ impl Mending<'_> {
         batch: &[(Planned, Key)],
     ) -> Result<Vec<(Key, Outcome)>, Fault> {
         in_transaction(engine, |engine| {
-            let mut view = View::default();
+            let (moment, mut view) = ((self.moment)()?, View::default());
             let keys = batch.iter().map(|(_, key)| *key).collect();
-            engine.load(&Wanted { keys, ..Wanted::default() }, &mut view, self.moment)?;
+            engine.load(&Wanted { keys, ..Wanted::default() }, &mut view, moment)?;
             // The rows are locked now: what comes later, comes after this transaction.
             let changed = changed_since(self.reader, self.since)?;
             let mut outcomes = Vec::with_capacity(batch.len());
@@ -228,15 +228,20 @@ impl Mending<'_> {
                     true => None,
                     false => self.postback(planned, key, &view.standing(key).clone()),
                 };
-                outcomes.push((key, self.say(engine, postback)?));
+                outcomes.push((key, self.say(engine, postback, moment)?));
             }
             Ok(outcomes)
         })
     }
 
-    fn say(&self, engine: &mut dyn Engine, postback: Option<Postback>) -> Result<Outcome, Fault> {
+    fn say(
+        &self,
+        engine: &mut dyn Engine,
+        postback: Option<Postback>,
+        moment: Moment,
+    ) -> Result<Outcome, Fault> {
         let Some(postback) = postback else { return Ok(Outcome::Changed) };
-        let replies = apply(engine, &self.rules.vault, &[&postback], self.moment)?;
+        let replies = apply(engine, &self.rules.vault, &[&postback], moment)?;
         Ok(match replies.into_iter().next() {
             Some(reply) if reply.word() == Word::Ok => Outcome::Mended,
             Some(reply) => Outcome::Refused(reply.as_str().to_owned()),

@@ -238,9 +238,12 @@ impl ReconcileCommand {
             expiry: config.expiry.clone(),
             stale_guard: false,
         };
-        let now = Clock::System.now();
-        let moment = moment_of_command(now, reader.last_seen(now)?);
-        let mending = Mending { list, rules: &rules, reader, since, moment };
+        // The service may move members who expire meanwhile.
+        let moment = || {
+            let now = Clock::System.now();
+            Ok(moment_of_command(now, reader.last_seen(now)?))
+        };
+        let mending = Mending { list, rules: &rules, reader, since, moment: &moment };
         let bar = bar_of_members();
         bar.set_length(plan.changes());
         let mended = database::with_writer(config, |engine| {

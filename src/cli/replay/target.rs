@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::data_dir::{DataDirError, Lock};
 use crate::database;
 use crate::password::Vault;
-use crate::store::{DatabaseState, with_engine};
+use crate::store::{DatabaseState, is_led, with_engine};
 
 /// Locks the data directory, and opens the database and its key.
 ///
@@ -31,14 +31,17 @@ fn refuse_others(config: &Config) -> Result<(), Failure> {
     if !config.location.is_shared() || database::state(config)? != DatabaseState::Current {
         return Ok(());
     }
-    match with_engine(&config.location, false, |engine| engine.is_empty())?? {
-        true => Ok(()),
-        false => Err(Failure::Failed(format!(
-            "replay: the database {} is not empty, and a receiver may serve it: send the postbacks \
-             to that receiver with --to URL, or use a new database",
-            config.location
-        ))),
-    }
+    let is_empty = with_engine(&config.location, false, |engine| engine.is_empty())??;
+    let place = &config.location;
+    let problem = match (is_empty, is_led(place)?) {
+        (true, false) => return Ok(()),
+        (true, true) => format!("a receiver serves the database {place}"),
+        (false, _) => format!("the database {place} is not empty, and a receiver may serve it"),
+    };
+    Err(Failure::Failed(format!(
+        "replay: {problem}: send the postbacks to that receiver with --to URL, or use a new \
+         database"
+    )))
 }
 
 pub(super) fn rules(config: &Config, vault: Vault) -> Rules {

@@ -40,9 +40,12 @@ const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
 /// What a postback does to its tables, here to no row: so a probe fails where a table is missing or
 /// locked as a whole, or a privilege was taken away.
-const AS_A_POSTBACK: [&str; 5] = [
+const AS_A_POSTBACK: [&str; 8] = [
     "INSERT INTO batch SELECT * FROM batch WHERE FALSE",
     "INSERT INTO journal SELECT * FROM journal WHERE FALSE",
+    "INSERT INTO journal_shape SELECT * FROM journal_shape WHERE FALSE",
+    "INSERT INTO member_auth SELECT * FROM member_auth WHERE FALSE",
+    "REPLACE INTO former_member SELECT * FROM former_member WHERE FALSE",
     "UPDATE member_auth SET trial = trial WHERE siteid = 0 AND memberid = 0",
     "DELETE FROM member_auth WHERE siteid = 0 AND memberid = 0",
     "DELETE FROM former_member WHERE siteid = 0 AND memberid = 0",

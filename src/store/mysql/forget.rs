@@ -1,5 +1,7 @@
 //! Removes what is stored of one person, and reads it.
 
+use std::sync::LazyLock;
+
 use mysql::Value;
 
 use super::connection::Connection;
@@ -12,15 +14,18 @@ use crate::identity::Key;
 use crate::journal::Record;
 use crate::store::{Fault, Forgotten, Logout, LogoutBefore, Outcome, Person, Seen, Traces};
 
-/// Empties the records that say until when members were moved, which a replay needs. Their member
-/// is not named any more.
-const EMPTY_OWN: &str = "UPDATE journal SET source = 'operator', address = NULL, action = NULL,
+/// Empties records that say until when members were moved, which a replay needs. Their member is
+/// not named any more.
+const EMPTY: &str = "UPDATE journal SET source = 'operator', address = NULL, action = NULL,
          siteid = NULL, memberid = NULL, username = NULL, fields = 'action=FORGET',
          reply = 'OK|this record of a forgotten member was emptied', expire_at = NULL,
          password = NULL, cryptpass = NULL, session_sha256 = NULL, sealed = NULL,
          cryptpass_wrapped = NULL, logins_ended = NULL, stale = NULL, seq = NULL,
          waiting = NULL
-     WHERE siteid = ? AND memberid = ? AND moved_until IS NOT NULL";
+     WHERE moved_until IS NOT NULL AND ";
+static EMPTY_OWN: LazyLock<String> =
+    LazyLock::new(|| format!("{EMPTY} siteid = ? AND memberid = ?"));
+static EMPTY_ONE: LazyLock<String> = LazyLock::new(|| format!("{EMPTY} id = ?"));
 
 impl Mysql<'_> {
     /// See [`crate::store::Engine::forget`].
@@ -42,11 +47,14 @@ impl Mysql<'_> {
         ] {
             gone.rows += connection.run(sql, key_values(key))?;
         }
-        for sql in [EMPTY_OWN, "DELETE FROM journal WHERE siteid = ? AND memberid = ?"] {
+        for sql in [&EMPTY_OWN, "DELETE FROM journal WHERE siteid = ? AND memberid = ?"] {
             gone.records += connection.run(sql, key_values(key))?;
         }
         for id in unassigned(connection, person)? {
-            gone.records += connection.run("DELETE FROM journal WHERE id = ?", vec![id.into()])?;
+            if connection.run(&EMPTY_ONE, vec![id.into()])? == 0 {
+                connection.run("DELETE FROM journal WHERE id = ?", vec![id.into()])?;
+            }
+            gone.records += 1;
         }
         if gone.all() == 0 {
             return Ok(gone);

@@ -25,7 +25,8 @@ pub(super) fn has_rows(connection: &mut Connection) -> Result<bool, Fault> {
          UNION ALL SELECT 1 FROM journal UNION ALL SELECT 1 FROM logout
          UNION ALL SELECT 1 FROM logout_before UNION ALL SELECT 1 FROM login_seen
          UNION ALL SELECT 1 FROM known_network UNION ALL SELECT 1 FROM block
-         UNION ALL SELECT 1 FROM operator LIMIT 1";
+         UNION ALL SELECT 1 FROM operator UNION ALL SELECT 1 FROM login
+         UNION ALL SELECT 1 FROM sharing_network UNION ALL SELECT 1 FROM sharing_block LIMIT 1";
     Ok(connection.first(any, Vec::new())?.is_some())
 }
 
