@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::failure::Failure;
 use super::progress::bar_of_rows;
 use crate::config::{Config, ServerSettings, read_location};
+use crate::data_dir::DataDir;
 use crate::migration::{Migrated, MigrationError, Phase, migrate};
 use crate::store::Location;
 
@@ -79,8 +80,9 @@ fn print(
     if migrated.found > 0 {
         writeln!(out, "{} rows were there from an interrupted run", migrated.found)?;
     }
-    // The keys are beside a file; those of a server are where the command's settings say.
-    let of_file = from_file.and_then(Path::parent).filter(|dir| !dir.as_os_str().is_empty());
+    // The keys are mostly beside a file; those of a server are where the command's settings say.
+    let has_keys = |dir: &&Path| DataDir::new(dir.to_path_buf()).seal_key().exists();
+    let of_file = from_file.and_then(Path::parent).filter(has_keys);
     let dir = of_file.unwrap_or_else(|| config.data_dir.path()).display();
     writeln!(
         out,

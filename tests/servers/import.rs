@@ -12,7 +12,7 @@ use crate::support::{App, MariaDatabase, rows, temp_dir};
 
 /// As NATS makes it, with more columns than an import reads.
 const NATS_TABLE: &str = "CREATE TABLE member_auth (siteid INT NOT NULL, memberid INT NOT NULL, \
-    username VARCHAR(50) NOT NULL, cryptpass VARCHAR(50), status TINYINT, PRIMARY KEY (siteid, \
+    username VARCHAR(50) NOT NULL, cryptpass VARCHAR(50), next_rebill INT, PRIMARY KEY (siteid, \
     memberid)) ENGINE=InnoDB DEFAULT CHARSET=latin1";
 
 /// Every password is `testtest`.
@@ -75,7 +75,7 @@ impl Scene {
 fn the_table_of_nats_is_imported_from_a_running_server_which_is_only_read() {
     let Some(scene) = Scene::new(&[NATS_TABLE, NATS_ROWS]) else { return };
     let name = format!("the table \"member_auth\" of {}", scene.url());
-    let unused = format!("{name}: columns that are not imported: \"status\"\n");
+    let unused = format!("{name}: columns that are not imported: \"next_rebill\"\n");
     let refused = "row 3: password: expected a password or a cryptpass, not given; correct the row \
                    and import again\n";
     let end = "nats-userman: 1 of 3 rows were refused and changed nothing: see above\n";
@@ -105,8 +105,8 @@ fn the_table_of_nats_is_imported_from_a_running_server_which_is_only_read() {
         [
             "{\"problem\":\"password: expected a password or a cryptpass, not given\",\"refused\":\
              \"row 3\",\"remedy\":\"correct the row and import again\"}",
-            "{\"added\":0,\"changed\":0,\"dry_run\":false,\"expired\":0,\"named\":0,\"refused\":1,\
-             \"same\":2}",
+            "{\"added\":0,\"changed\":0,\"dry_run\":false,\"expired\":0,\"former\":0,\
+             \"inactive\":0,\"named\":0,\"refused\":1,\"same\":2}",
         ]
     );
     assert_eq!(scene.members(), ["1|71|bob", "1|72|j\u{fc}rgen"]);
@@ -221,7 +221,8 @@ fn what_cannot_be_read_is_one_line_and_nothing_is_imported() {
             &["--map", "password=pass"],
             format!(
                 "the table \"member_auth\" of {url}: --map: no column is named \"pass\"; the \
-                 columns are \"siteid\", \"memberid\", \"username\", \"cryptpass\", \"status\""
+                 columns are \"siteid\", \"memberid\", \"username\", \"cryptpass\", \
+                 \"next_rebill\""
             ),
         ),
     ] {

@@ -164,7 +164,7 @@ fn the_command_prints_what_both_have_and_what_to_do_next() {
             format!(
                 "seal.key and cookie.key stay in the data directory (here {}): each receiver of \
                  the new database needs the same two files, and the same tokens",
-                data.display()
+                source.location.file().and_then(std::path::Path::parent).unwrap().display()
             ),
         ]
     );
