@@ -14,7 +14,7 @@ const COM_QUERY: u8 = 3;
 const COM_STMT_PREPARE: u8 = 22;
 const COM_STMT_EXECUTE: u8 = 23;
 /// What a transaction of postbacks runs last.
-const OF_POSTBACKS: &str = "INSERT INTO batch";
+const OF_POSTBACKS: &str = "INSERT INTO batch (";
 
 /// Where a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
