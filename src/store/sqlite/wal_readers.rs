@@ -16,6 +16,9 @@ use super::files::beside;
 use crate::store::{LogReader, LogState};
 
 const LOCKS: &str = "/proc/locks";
+/// How often the list of locks is read. The kernel gives it a page at a time, and a line is skipped
+/// where another process releases a lock in between.
+const READINGS: usize = 3;
 /// The part of the -shm file that is read: two copies of a header and the information for
 /// checkpoints.
 const INDEX_BYTES: usize = 136;
@@ -57,9 +60,12 @@ fn readers(index: &Path) -> io::Result<Vec<LogReader>> {
         return Ok(Vec::new());
     }
     let last_frame = number(&header, LAST_FRAME_AT);
-    let locks = fs::read_to_string(LOCKS)?;
+    let (inode, mut held) = (file.metadata()?.ino(), Vec::new());
+    for _ in 0..READINGS {
+        held.extend(read_locks(&fs::read_to_string(LOCKS)?, inode));
+    }
     let mut readers = Vec::new();
-    for (process, lock) in read_locks(&locks, file.metadata()?.ino()) {
+    for (process, lock) in held {
         let slot = usize::try_from(lock - READ_LOCKS.start()).unwrap_or(0);
         // Who holds the first lock reads the database file alone, so that no frame may be copied
         // into it.
