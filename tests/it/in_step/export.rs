@@ -141,3 +141,14 @@ fn what_was_exported_is_imported_into_an_equal_table() {
         assert_eq!(fs::read_to_string(&again).unwrap(), exported, "{format}");
     }
 }
+
+#[test]
+fn a_file_named_like_the_standard_output_is_refused() {
+    let scene = Scene::new();
+    scene.post(&MEMBERS);
+    scene.export("csv", std::path::Path::new("-"), &[]).ended(
+        2,
+        "nats-userman: --output: expected the path of a file, found \"-\": the file is replaced as \
+         a whole, so it cannot be the standard output\n",
+    );
+}
