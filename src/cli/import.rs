@@ -351,16 +351,17 @@ impl Open<'_> {
             let prepared = match step {
                 Step::End => break,
                 Step::Refused(refused) => Prepared::Refused(refused),
-                Step::Row => match self.checked.refusal(read) {
-                    Some(refused) => Prepared::Refused(refused),
-                    None => match LeftOut::of(&row) {
-                        Some(why) => Prepared::LeftOut(why),
-                        None => match unnamed.name(&mut row)? {
-                            Some(left_out) => left_out,
-                            None => preparer.prepare(&row, &mut notes),
-                        },
-                    },
-                },
+                Step::Row => {
+                    if let Some(refused) = self.checked.refusal(read) {
+                        Prepared::Refused(refused)
+                    } else if let Some(why) = LeftOut::of(&row) {
+                        Prepared::LeftOut(why)
+                    } else if let Some(unnamed) = unnamed.name(&mut row)? {
+                        unnamed
+                    } else {
+                        preparer.prepare(&row, &mut notes)
+                    }
+                }
             };
             read += 1;
             match prepared {

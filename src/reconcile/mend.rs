@@ -11,7 +11,6 @@ use crate::apply::{Postback, apply, in_transaction};
 use crate::chain::chain;
 use crate::clock::Moment;
 use crate::identity::Key;
-use crate::member::Former;
 use crate::replay::operator_postback_with;
 use crate::reply::Word;
 use crate::store::{Engine, Fault, Read, View, Wanted};
@@ -128,7 +127,7 @@ pub struct Mending<'a> {
     /// Changes from this time on are not undone.
     pub since: Since,
     /// The time of each transaction.
-    pub moment: &'a dyn Fn() -> Result<Moment, Fault>,
+    pub moment: &'a dyn Fn() -> Moment,
 }
 
 impl std::fmt::Debug for Mending<'_> {
@@ -217,7 +216,7 @@ impl Mending<'_> {
         batch: &[(Planned, Key)],
     ) -> Result<Vec<(Key, Outcome)>, Fault> {
         in_transaction(engine, |engine| {
-            let (moment, mut view) = ((self.moment)()?, View::default());
+            let (moment, mut view) = ((self.moment)(), View::default());
             let keys = batch.iter().map(|(_, key)| *key).collect();
             engine.load(&Wanted { keys, ..Wanted::default() }, &mut view, moment)?;
             // The rows are locked now: what comes later, comes after this transaction.
@@ -265,19 +264,11 @@ impl Mending<'_> {
                 pairs.extend(new.map(|name| ("new_username", name.as_str())));
                 pairs.extend(trial.map(|trial| ("new_trial", trial)));
             }
-            (Planned::Identify, Standing::Unknown | Standing::Former(_)) => {
+            // A member whose expiry was reached while no service ran is not moved yet.
+            (Planned::Identify, Standing::Unknown | Standing::Former(_))
+            | (Planned::Restore, Standing::Former(_) | Standing::Lapsed(_)) => {
                 pairs.insert(0, ("action", "ACTIVATE"));
                 pairs.push(("username", name.as_ref()?.as_str()));
-                pairs.extend(trial.map(|trial| ("trial", trial)));
-            }
-            // A member whose expiry was reached while no service ran is not moved yet.
-            (
-                Planned::Restore,
-                Standing::Former(Former { member: row, .. }) | Standing::Lapsed(row),
-            ) => {
-                pairs.insert(0, ("action", "ACTIVATE"));
-                let name = name.as_ref().unwrap_or(&row.username);
-                pairs.push(("username", name.as_str()));
                 pairs.extend(trial.map(|trial| ("trial", trial)));
             }
             (Planned::Add, Standing::Unknown) => {

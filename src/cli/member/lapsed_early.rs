@@ -50,7 +50,10 @@ enum RestoreOutcome {
 pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
     let reader = database::open(config)?;
     let now = Clock::System.now();
+    // Of before: later, it is this command's own.
+    let last = reader.last_seen(now)?;
     let keys = lapsed_early(&*reader, site, now)?;
+    drop(reader);
     let rules = rules(config);
     let bar = if stderr().is_terminal() {
         ProgressBar::new(keys.len() as u64)
@@ -64,8 +67,7 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
                 std::thread::sleep(PAUSE);
             }
             // The service may move members who expire meanwhile.
-            let now = Clock::System.now();
-            let moment = moment_of_command(now, reader.last_seen(now)?);
+            let moment = moment_of_command(Clock::System.now(), last);
             for (key, done) in restore_when_unlocked(engine, &rules, keys, moment)? {
                 match done {
                     RestoreOutcome::Restored => restored += 1,

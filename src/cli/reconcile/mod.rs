@@ -238,11 +238,10 @@ impl ReconcileCommand {
             expiry: config.expiry.clone(),
             stale_guard: false,
         };
-        // The service may move members who expire meanwhile.
-        let moment = || {
-            let now = Clock::System.now();
-            Ok(moment_of_command(now, reader.last_seen(now)?))
-        };
+        // The service may move members who expire meanwhile. The last activity is that of before:
+        // later, it is this command's own.
+        let last = reader.last_seen(Clock::System.now())?;
+        let moment = || moment_of_command(Clock::System.now(), last);
         let mending = Mending { list, rules: &rules, reader, since, moment: &moment };
         let bar = bar_of_members();
         bar.set_length(plan.changes());

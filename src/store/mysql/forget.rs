@@ -24,8 +24,8 @@ const EMPTY: &str = "UPDATE journal SET source = 'operator', address = NULL, act
          waiting = NULL
      WHERE moved_until IS NOT NULL AND ";
 static EMPTY_OWN: LazyLock<String> =
-    LazyLock::new(|| format!("{EMPTY} siteid = ? AND memberid = ?"));
-static EMPTY_ONE: LazyLock<String> = LazyLock::new(|| format!("{EMPTY} id = ?"));
+    LazyLock::new(|| format!("{EMPTY}siteid = ? AND memberid = ?"));
+static EMPTY_ONE: LazyLock<String> = LazyLock::new(|| format!("{EMPTY}id = ?"));
 
 impl Mysql<'_> {
     /// See [`crate::store::Engine::forget`].

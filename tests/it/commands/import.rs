@@ -5,7 +5,7 @@ mod refused;
 mod source;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::replay::{open, write};
@@ -109,7 +109,7 @@ fn a_replay_of_the_journal_gives_the_imported_rows_column_for_column() {
         run_on(&data_in(dir.path()), &["import", &second]).printed(),
         "0 added, 2 changed, 0 were so already, 0 refused\n"
     );
-    let (data, copy) = (data_in(dir.path()), dir.path().join("copy"));
+    let data = data_in(dir.path());
     let of_members = "SELECT siteid, memberid, expire_at, login_version FROM member_auth";
     assert_eq!(
         rows(&open(&data), of_members)[..3],
@@ -118,8 +118,7 @@ fn a_replay_of_the_journal_gives_the_imported_rows_column_for_column() {
     );
     let journal = run_on(&data, &["journal", "--json"]).printed();
     let journal = write(dir.path(), "journal.jsonl", journal);
-    fs::create_dir(&copy).unwrap();
-    fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
+    let copy = with_key_of(&data, &dir.path().join("copy"));
     run_on(&copy, &["replay", "--journal", &journal]).printed();
     assert_eq!(dump(&data), dump(&copy));
 }
@@ -145,9 +144,7 @@ fn what_is_exported_is_imported_into_an_equal_table() {
         let file = file.to_str().unwrap();
         let exported = run_on(&data, &["export", "--format", format, "--output", file]);
         assert_eq!(exported.code, Some(0), "{exported:?}");
-        let copy = dir.path().join(format);
-        fs::create_dir(&copy).unwrap();
-        fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
+        let copy = with_key_of(&data, &dir.path().join(format));
         assert_eq!(run_on(&copy, &["import", file]).printed(), ADDED.replace('5', "6"));
         assert_eq!(dump(&data), dump(&copy), "{format}");
     }
@@ -216,9 +213,8 @@ fn an_import_without_an_expiry_leaves_the_one_that_nats_has_noted() {
     let row = "SELECT email, expire_at FROM member_auth WHERE memberid = 72";
     assert_eq!(rows(&open(&data), row), ["new@a.de|4070908800"]);
     let journal = run_on(&data, &["journal", "--json"]).printed();
-    let (journal, copy) = (write(dir.path(), "journal.jsonl", journal), dir.path().join("copy"));
-    fs::create_dir(&copy).unwrap();
-    fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
+    let journal = write(dir.path(), "journal.jsonl", journal);
+    let copy = with_key_of(&data, &dir.path().join("copy"));
     run_on(&copy, &["replay", "--journal", &journal]).printed();
     assert_eq!(dump(&data), dump(&copy));
 }
@@ -242,9 +238,7 @@ fn former_members_and_members_with_another_status_are_left_out_and_counted() {
         let file = dir.path().join(format!("all.{format}"));
         let file = file.to_str().unwrap();
         run_on(&data, &["export", "--format", format, "--output", file, "--former"]).printed();
-        let copy = dir.path().join(format);
-        fs::create_dir(&copy).unwrap();
-        fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
+        let copy = with_key_of(&data, &dir.path().join(format));
         let said = "columns that are not imported: \"reason\"\n\
                     2 added, 0 changed, 0 were so already, 2 left out because they are former \
                     members, 0 refused\n";
@@ -264,6 +258,13 @@ fn former_members_and_members_with_another_status_are_left_out_and_counted() {
     );
     let names = rows(&open(&data), "SELECT username FROM member_auth WHERE memberid > 80");
     assert_eq!(names, ["in", "none"]);
+}
+
+/// Makes a data directory with nothing but the key of another one.
+fn with_key_of(data: &Path, new: &Path) -> PathBuf {
+    fs::create_dir(new).unwrap();
+    fs::copy(data.join("seal.key"), new.join("seal.key")).unwrap();
+    new.to_owned()
 }
 
 /// All columns of all members.
