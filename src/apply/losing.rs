@@ -255,9 +255,9 @@ impl Engine for Losing<'_> {
         self.engine.probe(now)
     }
 
-    fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
+    fn prune(&mut self, before: i64, now: i64, most: usize) -> Result<usize, Fault> {
         self.step()?;
-        self.engine.prune(before, most)
+        self.engine.prune(before, now, most)
     }
 
     fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault> {

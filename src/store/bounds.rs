@@ -17,6 +17,9 @@ pub(super) const KNOWN_MAX: i64 = 65_536;
 pub(super) const KNOWN_TRIM_EVERY: u32 = 256;
 /// The most members without a folded form of their name that a search reads. There are few.
 pub(super) const UNFOLDED_MAX: u32 = 1_000;
+/// The oldest records that a pruning of the journal looks at. It passes over those with a date in
+/// the future, from a time when the clock was wrong.
+pub(super) const PRUNE_LOOKED_AT_MAX: u32 = 16_384;
 /// Records, from the newest on, whose callers `doctor` counts.
 pub(super) const CALLER_RECORDS: u32 = 10_000;
 /// Callers that `doctor` lists.

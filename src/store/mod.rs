@@ -166,8 +166,9 @@ pub trait Engine {
     fn probe(&mut self, now: i64) -> Result<(), Fault>;
 
     /// Deletes journal records older than `before` (unix seconds), the oldest first and at most
-    /// `most`. Sealed records and the newest record stay. Returns how many were deleted.
-    fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault>;
+    /// `most`. Sealed records, the newest record and records later than `now` stay. Returns how
+    /// many were deleted.
+    fn prune(&mut self, before: i64, now: i64, most: usize) -> Result<usize, Fault>;
 
     /// Converts the next journal records that have an older form, at most `most`; says how far it
     /// has come, or `None` where there is nothing to convert. Both forms are read alike.

@@ -124,7 +124,8 @@ impl Upkeep {
             return Ok(());
         }
         let before = sure - i64::from(days) * DAY_SECONDS;
-        let gone = transactions.run(engine, |engine| engine.prune(before, PRUNE_RECORDS_MAX))?;
+        let gone =
+            transactions.run(engine, |engine| engine.prune(before, sure, PRUNE_RECORDS_MAX))?;
         if gone > 0 {
             log::info!(
                 "{} older than {} removed",

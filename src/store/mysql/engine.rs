@@ -418,8 +418,8 @@ impl Engine for Mysql<'_> {
         })
     }
 
-    fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
-        self.within(|engine| prune::prune(engine.connection()?, before, most))
+    fn prune(&mut self, before: i64, now: i64, most: usize) -> Result<usize, Fault> {
+        self.within(|engine| prune::prune(engine.connection()?, before, now, most))
     }
 
     fn convert_journal(&mut self, _most: usize) -> Result<Option<Conversion>, Fault> {

@@ -191,29 +191,34 @@ impl Reader {
     }
 }
 
+/// The records of a memberid, those without a siteid too. The index begins with the siteid, of which
+/// there are few; no single condition on both kinds of records uses it.
+const OF_ANY_SITE: &str = "journal.id IN (
+     SELECT id FROM (
+         SELECT id FROM journal
+         WHERE siteid IN (SELECT siteid FROM (SELECT DISTINCT siteid FROM journal) AS site)
+             AND memberid = ?
+         UNION ALL
+         SELECT id FROM journal WHERE siteid IS NULL AND memberid = ?
+     ) AS of_member)";
+
 /// Contains only the conditions of the filter, so that each filter gets a suitable query plan.
 fn select_page(filter: &JournalFilter, span: JournalSpan) -> (String, Vec<Value>) {
     let JournalFilter { site, member, action, word, since, until, source, .. } = filter;
     let part = &filter.text;
     let JournalSpan { after, newest, most, newest_first } = span;
-    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    let (mut conditions, mut values) = match (site, member) {
+        (None, &Some(member)) => (vec![OF_ANY_SITE], vec![Value::Int(member); 2]),
+        _ => (Vec::new(), Vec::new()),
+    };
     let mut when = |condition: &'static str, value: Option<Value>| {
         if let Some(value) = value {
             conditions.push(condition);
             values.push(value);
         }
     };
-    if site.is_none() && member.is_some() {
-        // The index begins with the siteid; there are few sites.
-        when(
-            "journal.siteid IN (SELECT siteid FROM (SELECT DISTINCT siteid FROM journal) AS site)
-                 AND journal.memberid = ?",
-            member.map(Value::Int),
-        );
-    } else {
-        when("journal.siteid = ?", site.map(Value::Int));
-        when("journal.memberid = ?", member.map(Value::Int));
-    }
+    when("journal.siteid = ?", site.map(Value::Int));
+    when("journal.memberid = ?", site.and(*member).map(Value::Int));
     let text = |text: &String| Value::Bytes(text.as_bytes().to_vec());
     when("action = ?", action.as_ref().map(text));
     when("SUBSTRING_INDEX(reply, '|', 1) = ?", word.as_ref().map(text));

@@ -7,18 +7,26 @@ use mysql::Value;
 use super::connection::{Connection, Many};
 use super::rows::get;
 use crate::store::Fault;
+use crate::store::bounds::PRUNE_LOOKED_AT_MAX;
 
 /// Batches that are older than this are deleted. No receiver looks one up after a minute.
 const BATCH_SECONDS: i64 = 3_600;
 
 /// See [`crate::store::Engine::prune`].
-pub(super) fn prune(connection: &mut Connection, before: i64, most: usize) -> Result<usize, Fault> {
+pub(super) fn prune(
+    connection: &mut Connection,
+    before: i64,
+    now: i64,
+    most: usize,
+) -> Result<usize, Fault> {
     let most = u64::try_from(most).unwrap_or(u64::MAX);
     // Ids rise with time, so the oldest records come first.
     let oldest = connection.rows(
-        "SELECT id, at FROM journal WHERE id < (SELECT MAX(id) FROM journal) AND sealed IS NULL
-         ORDER BY id LIMIT ?",
-        vec![most.into()],
+        "SELECT id, at FROM (
+             SELECT id, at FROM journal WHERE id < (SELECT MAX(id) FROM journal) AND sealed IS NULL
+             ORDER BY id LIMIT ?) AS oldest
+         WHERE at <= ? ORDER BY id LIMIT ?",
+        vec![PRUNE_LOOKED_AT_MAX.into(), now.into(), most.into()],
     )?;
     let mut old = Vec::new();
     for mut row in oldest {

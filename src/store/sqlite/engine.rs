@@ -324,8 +324,8 @@ impl Engine for Sqlite<'_> {
         })
     }
 
-    fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
-        self.within(|engine| engine.journal.prune(before, most))
+    fn prune(&mut self, before: i64, now: i64, most: usize) -> Result<usize, Fault> {
+        self.within(|engine| engine.journal.prune(before, now, most))
     }
 
     fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault> {

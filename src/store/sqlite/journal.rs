@@ -13,7 +13,7 @@ use crate::identity::Key;
 use crate::journal::Record;
 use crate::journal::shape::Columns;
 use crate::member::Credential;
-use crate::store::bounds::{PAGE_ROWS, RECORDS_PAGE_BYTES};
+use crate::store::bounds::{PAGE_ROWS, PRUNE_LOOKED_AT_MAX, RECORDS_PAGE_BYTES};
 use crate::store::shaped::restored;
 use crate::store::{
     Fault, JournalFilter, JournalSpan, StoredRecord, UnreadableRecord, if_readable,
@@ -129,17 +129,20 @@ impl<'c> Journal<'c> {
         Ok(())
     }
 
-    /// Removes at most `most` records older than `before`, the oldest first. Sealed records and the
-    /// newest one stay, and so do the shapes. Returns how many were removed.
-    pub(super) fn prune(&self, before: i64, most: usize) -> Result<usize, Fault> {
+    /// See [`crate::store::Engine::prune`]. The shapes stay.
+    pub(super) fn prune(&self, before: i64, now: i64, most: usize) -> Result<usize, Fault> {
         // Ids rise with time, so the oldest records come first. The scan ends at the first record
         // that is young enough and needs no index on `at`.
         let mut oldest = self.conn.prepare_cached(
-            "SELECT id, at FROM journal
-             WHERE id < (SELECT max(id) FROM journal) AND sealed IS NULL ORDER BY id LIMIT ?1",
+            "SELECT id, at FROM (
+                 SELECT id, at FROM journal
+                 WHERE id < (SELECT max(id) FROM journal) AND sealed IS NULL
+                 ORDER BY id LIMIT ?1)
+             WHERE at <= ?2 ORDER BY id LIMIT ?3",
         )?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
         let records = oldest
-            .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+            .query_map([i64::from(PRUNE_LOOKED_AT_MAX), now, most], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?
             .collect::<Result<Vec<(i64, i64)>, _>>()?;

@@ -94,6 +94,24 @@ fn each_filter_of_the_journal_takes_what_it_says() {
 }
 
 #[test]
+fn a_record_without_a_siteid_is_found_by_its_memberid() {
+    on_every_engine(|database| {
+        for (second, site) in [(0, "&siteid=1"), (1, ""), (2, "&siteid=2"), (3, "")] {
+            let received = received(&format!("action=DELETE{site}&memberid={}", 71 + second / 3));
+            let record = record(&received, NOON + second, Reply::error("no"));
+            let outcome = [Outcome { change: Change::None, record, taken_over: None }];
+            database.commit(|engine| engine.save(&outcome));
+        }
+        let of_71 = JournalFilter { member: Some(71), ..JournalFilter::default() };
+        let found = records(database, &of_71);
+        let found: Vec<_> = found.iter().map(|record| (record.at - NOON, record.siteid)).collect();
+        assert_eq!(found, [(0, Some(1)), (1, None), (2, Some(2))]);
+        let on_site_1 = JournalFilter { site: Some(1), ..of_71 };
+        assert_eq!(records(database, &on_site_1).len(), 1);
+    });
+}
+
+#[test]
 fn the_journal_is_read_from_the_newest_record_on_within_bounds_of_numbers_and_count() {
     on_every_engine(|database| {
         fill(database);
@@ -240,7 +258,7 @@ fn pruning_takes_the_oldest_and_leaves_the_newest_and_what_is_sealed() {
             let outcome = [Outcome { change: Change::None, record, taken_over: None }];
             database.commit(|engine| engine.save(&outcome));
         }
-        let prune = |before, most| database.commit(|engine| engine.prune(before, most));
+        let prune = |before, most| database.commit(|engine| engine.prune(before, before, most));
         let left = || -> Vec<i64> {
             let all = records(database, &JournalFilter::default());
             all.iter().map(|record| record.at - NOON).collect()
@@ -248,6 +266,27 @@ fn pruning_takes_the_oldest_and_leaves_the_newest_and_what_is_sealed() {
         assert_eq!((prune(NOON + 3, 1), left()), (1, vec![0, 2, 3, 4, 5]));
         assert_eq!((prune(NOON + 3, 10), left()), (1, vec![0, 3, 4, 5]));
         assert_eq!((prune(NOON + 99, 10), left()), (2, vec![0, 5]));
+    });
+}
+
+#[test]
+fn pruning_passes_over_a_record_of_a_time_to_come() {
+    on_every_engine(|database| {
+        // The clock was wrong for the second record.
+        for second in [0, 9_999, 1, 2, 3] {
+            let received = received("action=DELETE&siteid=1&memberid=72");
+            let record = record(&received, NOON + second, ok());
+            let outcome = [Outcome { change: Change::None, record, taken_over: None }];
+            database.commit(|engine| engine.save(&outcome));
+        }
+        let prune = |most| database.commit(|engine| engine.prune(NOON + 2, NOON + 4, most));
+        let left = || -> Vec<i64> {
+            let all = records(database, &JournalFilter::default());
+            all.iter().map(|record| record.at - NOON).collect()
+        };
+        assert_eq!((prune(1), left()), (1, vec![9_999, 1, 2, 3]));
+        assert_eq!((prune(10), left()), (1, vec![9_999, 2, 3]));
+        assert_eq!((prune(10), left()), (0, vec![9_999, 2, 3]));
     });
 }
 

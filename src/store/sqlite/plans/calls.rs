@@ -126,7 +126,7 @@ fn write(engine: &mut dyn Engine, scene: &Scene) {
         engine.expire_due(NOON + 9 * 86_400, 10)?;
         engine.probe(NOON)?;
         engine.begin_login_epoch(Epoch([1; 16]))?;
-        engine.prune(NOON - 1, 10)?;
+        engine.prune(NOON - 1, NOON, 10)?;
         Ok(())
     });
     engine.begin().unwrap();
