@@ -32,7 +32,8 @@ pub enum Prepared {
 pub enum LeftOut {
     /// Its expiry is reached: the person is not a member any more.
     Expired,
-    /// It has a date at which the member left.
+    /// It has a date at which the member left, or has no memberid and the name of a member whom
+    /// NATS had named and who has left.
     Former,
     /// Its status is not that of a member.
     Inactive,

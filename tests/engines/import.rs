@@ -44,9 +44,9 @@ fn a_file_of_htpasswd_makes_provisional_members_until_nats_names_them() {
         assert_eq!(beside.rows("SELECT memberid FROM member_auth"), ["71"], "{engine:?}");
         assert_eq!(
             import(),
-            "1 added, 0 changed, 0 were so already, 1 left out because a member with a memberid of \
-             NATS has the name, 0 refused\n",
-            "{engine:?}: who has left is a new member of the list"
+            "0 added, 0 changed, 0 were so already, 1 left out because they are former members, \
+             1 left out because a member with a memberid of NATS has the name, 0 refused\n",
+            "{engine:?}: who has left does not come back by an old list"
         );
     }
 }
