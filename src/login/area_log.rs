@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::sharing::BLOCKS_MAX;
 use super::unkept::Missing;
 use crate::block::Network;
 use crate::identity::Key;
@@ -21,6 +22,7 @@ pub struct AreaLog {
     rivals_count: AtomicU64,
     not_ended: Interval,
     uncounted: Interval,
+    not_blocked: Interval,
     outside_domains: OncePerName<String>,
 }
 
@@ -33,6 +35,7 @@ impl Default for AreaLog {
             rivals_count: AtomicU64::new(0),
             not_ended: interval(),
             uncounted: interval(),
+            not_blocked: interval(),
             outside_domains: OncePerName::default(),
         }
     }
@@ -98,6 +101,17 @@ impl AreaLog {
             log::warn!(
                 "a browser logged in again, and its previous login could not be ended: \
                  a copy of its cookie stays valid until it expires"
+            );
+        }
+    }
+
+    /// A login may be shared, and as many members are blocked as may be at a time.
+    pub fn not_blocked(&self, member: Key, now: i64) {
+        if self.not_blocked.is_due(now) {
+            log::warn!(
+                site:% = member.site, member:% = member.member;
+                "a login may be shared, and the member is not blocked, because {BLOCKS_MAX} members are: \
+                 raise the limits of --sharing if members are blocked who share nothing"
             );
         }
     }

@@ -120,6 +120,8 @@ pub struct Settled {
     pub network: Option<MemberNetwork>,
     /// The member counts as shared from now on.
     pub shared: Option<SharingBlock>,
+    /// The member would count as shared, but [`BLOCKS_MAX`] members are blocked.
+    pub is_full: bool,
     /// The networks that were counted.
     pub count: usize,
     /// Their countries.
@@ -180,7 +182,11 @@ impl Sharing {
         let Some(seen) = shard.get(&member) else { return FromMemory::Unknown };
         let since = now - self.config.window_seconds;
         let used = seen.networks.iter_mut().find(|used| used.network == network);
-        let Some(used) = used.filter(|used| used.last > since) else { return FromMemory::Unknown };
+        // A use in the future is of a time when the clock was wrong.
+        let counts = since + 1..=now + CLOCKS_DIFFER_SECONDS;
+        let Some(used) = used.filter(|used| counts.contains(&used.last)) else {
+            return FromMemory::Unknown;
+        };
         if now - used.written >= self.config.window_seconds / WRITTEN_TIMES {
             return FromMemory::Unknown;
         }
@@ -235,10 +241,16 @@ impl Sharing {
             shard.put(member, Seen::default());
         }
         let Some(seen) = shard.get(&member) else { return Settled::default() };
-        if let Some(block) = block {
+        // What the clock of this moment does not explain is of a time when it was wrong.
+        let is_possible = |at: i64| at <= now + CLOCKS_DIFFER_SECONDS;
+        seen.networks.retain(|used| is_possible(used.last));
+        if !is_possible(seen.judged_until - self.config.block_seconds) {
+            seen.judged_until = 0;
+        }
+        if let Some(block) = block.filter(|block| is_possible(block.since)) {
             seen.judged_until = seen.judged_until.max(block.until);
         }
-        for row in stored {
+        for row in stored.iter().filter(|row| is_possible(row.last_at)) {
             let Ok(network) = row.network.parse::<IpNet>() else { continue };
             let last = row.last_at.min(now);
             let country = row.country.as_deref().and_then(Country::parse);
@@ -282,11 +294,14 @@ impl Sharing {
         if let Some(why) = self.reason(seen, now) {
             let lasts = if self.blocks() { self.config.block_seconds } else { 0 };
             let shared = SharingBlock { key: member, since: now, until: now + lasts, why };
-            seen.judged_until = shared.until;
-            drop(shard);
-            self.begin(shared);
-            settled.shared = Some(shared);
-        } else {
+            if self.begin(shared) {
+                seen.judged_until = shared.until;
+                settled.shared = Some(shared);
+            } else {
+                settled.is_full = true;
+            }
+        }
+        if settled.shared.is_none() {
             // Those beyond the limit were judged: the newest are enough.
             let most = match self.config.networks {
                 0 if self.config.countries > 0 => NETWORKS_FOR_COUNTRIES,
@@ -325,12 +340,18 @@ impl Sharing {
         is_too_many.then_some(SharingReason::Countries)
     }
 
-    fn begin(&self, block: SharingBlock) {
-        let mut blocks = self.blocks.write();
-        if self.blocks() && blocks.len() < BLOCKS_MAX as usize {
-            blocks.insert(block.key, HeldBlock { block, row: BlockRow::Pending });
+    /// Begins a block, where members are blocked. Returns `false` if there are too many already.
+    fn begin(&self, block: SharingBlock) -> bool {
+        if !self.blocks() {
+            return true;
         }
+        let mut blocks = self.blocks.write();
+        if blocks.len() >= BLOCKS_MAX as usize && !blocks.contains_key(&block.key) {
+            return false;
+        }
+        blocks.insert(block.key, HeldBlock { block, row: BlockRow::Pending });
         self.blocked.store(blocks.len(), Ordering::Relaxed);
+        true
     }
 
     /// Notes that the lane of notes was full when the block of this member began.

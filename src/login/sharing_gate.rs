@@ -47,8 +47,11 @@ impl ThreadArea {
         let fewest = self.shared.sharing.fewest();
         let look_up = move |reader: &dyn Read| stored_use(reader, used.member, fewest);
         let Ok(stored) = self.members.read(look_up).await else { return false };
-        count_use(&self.shared, &self.writer, used, &stored)
-            .is_some_and(|shared| shared.until > used.at)
+        let settled = count_use(&self.shared, &self.writer, used, &stored);
+        if settled.is_full {
+            self.shared.log.not_blocked(used.member, self.clock.steady());
+        }
+        settled.shared.is_some_and(|shared| shared.until > used.at)
     }
 
     /// Counts the uses that wait, a moment later.
@@ -83,31 +86,25 @@ fn stored_use(reader: &dyn Read, member: Key, fewest: usize) -> Result<StoredUse
     Ok((networks, block))
 }
 
-/// Counts a use. If the member counts as shared from now on, this is logged and returned.
-fn count_use(
-    area: &Area,
-    writer: &Writer,
-    used: Use,
-    (networks, block): &StoredUse,
-) -> Option<SharingBlock> {
+/// Counts a use. If the member counts as shared from now on, this is logged.
+fn count_use(area: &Area, writer: &Writer, used: Use, (networks, block): &StoredUse) -> Settled {
     let country = area.countries.of(used.address);
-    let Settled { network, shared, count, countries } =
-        area.sharing.settle(used, country, networks, *block);
-    if let Some(network) = network {
+    let mut settled = area.sharing.settle(used, country, networks, *block);
+    if let Some(network) = settled.network.take() {
         // If it is not written, the next restart does not know it.
         writer.note(Note::Network(network));
     }
-    let shared = shared?;
+    let Some(shared) = settled.shared else { return settled };
     if !writer.note(Note::Shared(shared)) {
         area.sharing.was_refused(shared.key);
     }
     let Use { member, address, at } = used;
     log::warn!(
-        site:% = member.site, member:% = member.member, networks = count, countries = countries,
+        site:% = member.site, member:% = member.member, networks = settled.count, countries = settled.countries,
         address:% = address;
         "a login may be shared: {}{}",
         shared.why.sentence(),
         if shared.until > at { ", the member is blocked for a while" } else { "" }
     );
-    Some(shared)
+    settled
 }

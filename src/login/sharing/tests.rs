@@ -324,6 +324,60 @@ fn a_clock_that_is_set_back_does_not_make_a_block_longer() {
 }
 
 #[test]
+fn networks_of_a_time_when_the_clock_was_ahead_do_not_count() {
+    for is_restarted in [false, true] {
+        let mut scene = Scene::new(|_| {});
+        for number in 0..8 {
+            assert!(scene.enters(&format!("192.0.{number}.1"), NOON + 30 * 24 * HOUR));
+        }
+        if is_restarted {
+            scene.restarted();
+        }
+        // With the eight of the future, the first of these would be the ninth at once.
+        for number in 0..8 {
+            let address = format!("198.51.{number}.1");
+            assert!(scene.enters(&address, NOON + number), "{address} {is_restarted}");
+        }
+        assert!(scene.enters("192.0.7.1", NOON + 9 * HOUR));
+        assert_eq!(scene.rows["192.0.7.0/24"].last_at, NOON + 9 * HOUR, "written anew");
+    }
+}
+
+#[test]
+fn a_block_of_a_time_when_the_clock_was_ahead_does_not_hide_later_sharing() {
+    let mut scene = Scene::new(|_| {});
+    let ahead = NOON + 30 * 24 * HOUR;
+    let enters_all = |scene: &mut Scene, now| -> Vec<bool> {
+        (0..9).map(|number| scene.enters(&format!("192.0.{number}.1"), now)).collect()
+    };
+    let expected = [[true; 8].as_slice(), &[false]].concat();
+    assert_eq!(enters_all(&mut scene, ahead), expected);
+    assert_eq!(enters_all(&mut scene, NOON), expected);
+}
+
+#[test]
+fn with_as_many_blocks_as_there_may_be_nobody_is_said_to_be_blocked_who_is_not() {
+    let mut scene = Scene::new(|_| {});
+    let others = |from: u64| {
+        let block = |id: u64| SharingBlock {
+            key: Key { member: MemberId::parse(&id.to_string()).unwrap(), ..bob() },
+            since: NOON,
+            until: NOON + HOUR,
+            why: SharingReason::Networks,
+        };
+        (from..1_000 + u64::from(BLOCKS_MAX)).map(block).collect::<Vec<_>>()
+    };
+    scene.sharing.take_up(others(1_000), NOON);
+    for number in 0..9 {
+        assert!(scene.enters(&format!("192.0.{number}.1"), NOON));
+    }
+    assert_eq!(scene.block, None, "nothing is written either");
+    scene.sharing.take_up(others(1_001), NOON);
+    assert!(!scene.enters("192.0.9.1", NOON), "there is room again");
+    assert_eq!(scene.block.map(|block| block.why), Some(SharingReason::AtOnce));
+}
+
+#[test]
 fn uses_that_are_counted_later_are_one_per_member_and_network_and_at_most_64() {
     let scene = Scene::new(|config| config.action = SharingAction::Log);
     let used = |number: u32| Use {
