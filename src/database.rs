@@ -59,6 +59,10 @@ pub enum DatabaseError {
 /// the database: an empty database beside a key is one that was lost, and not an interrupted first
 /// start.
 ///
+/// Only for a process that has no connection to the database, as all that calls it:
+/// [`crate::store::check_whole`] says why. A running service has
+/// [`crate::store::CurrentDatabase::open`].
+///
 /// # Errors
 ///
 /// See [`state_of`].
@@ -97,7 +101,7 @@ pub fn check(config: &Config) -> Result<(), OpenError> {
     }
 }
 
-/// Opens the database for a command that reads.
+/// Opens the database for a command that reads. Not for a running service: see [`state`].
 ///
 /// # Errors
 ///

@@ -84,7 +84,7 @@ impl Signals {
                 Meaning::Reload => reload(&caught.name),
                 Meaning::Nothing if caught.was_logged => {}
                 Meaning::Nothing => {
-                    log::warn!("{} is ignored; SIGTERM stops the service", caught.name)
+                    log::warn!("{} is ignored; SIGTERM stops the program", caught.name)
                 }
             }
             caught.was_logged = true;

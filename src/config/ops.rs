@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::problems::{BadSetting, Problems};
+use super::problems::Problems;
 use super::values::any_path;
 use crate::token::Token;
 use crate::token_file;
@@ -44,15 +44,6 @@ pub(super) fn read(settings: &OpsSettings, bad: &mut Problems) -> OpsConfig {
     let text = settings.ops_listen.as_deref();
     let listen = bad.read_optional("--ops-listen", expected, text, |text| text.parse().ok());
     OpsConfig { listen, tokens: tokens(settings, bad) }
-}
-
-/// Refuses an address that is also that of `--listen`. Port 0 is a free port, each time another.
-pub(super) fn refuse_same(ops: &OpsConfig, listen: Option<SocketAddr>, bad: &mut Problems) {
-    let same = ops.listen.filter(|ops| Some(*ops) == listen && ops.port() != 0);
-    bad.0.extend(same.map(|same| {
-        let expected = "expected another address or port than that of --listen";
-        BadSetting::found("--ops-listen", expected, &format!("{same} for both"))
-    }));
 }
 
 pub(super) fn tokens(settings: &OpsSettings, bad: &mut Problems) -> Vec<Token> {

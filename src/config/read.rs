@@ -1,6 +1,6 @@
 //! The settings as they are used, read from their text.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +116,14 @@ impl Config {
         let listen = listen(settings, &mut bad);
         let fastcgi_listen = area::fastcgi_listen(&settings.area, &mut bad);
         let ops = ops::read(&settings.ops, &mut bad);
-        ops::refuse_same(&ops, listen, &mut bad);
+        refuse_one_port(
+            [
+                ("--listen", listen),
+                ("--ops-listen", ops.listen),
+                ("--fastcgi-listen", fastcgi_listen),
+            ],
+            &mut bad,
+        );
         let location = location(settings, data_dir.as_ref(), &mut bad);
         let expiry = expiry(settings, &mut bad);
         let clock_jump_minutes = bad.read(
@@ -255,6 +262,28 @@ pub fn listen_address(settings: &Settings) -> Result<SocketAddr, Vec<BadSetting>
 fn listen(settings: &Settings, bad: &mut Problems) -> Option<SocketAddr> {
     let expected = "expected ADDRESS:PORT, as in 127.0.0.1:8080";
     bad.read("--listen", expected, &settings.listen, |text| text.parse().ok())
+}
+
+/// Refuses a listener where an earlier one of these listens, on all addresses or on the same one.
+/// Port 0 is a free port, each time another.
+fn refuse_one_port(listeners: [(&'static str, Option<SocketAddr>); 3], bad: &mut Problems) {
+    let listeners = listeners.map(|(flag, address)| Some((flag, address?)));
+    for (number, listener) in listeners.iter().enumerate() {
+        let Some((flag, address)) = listener else { continue };
+        let clashes = |other: &SocketAddr| {
+            let is_one = covers(address.ip(), other.ip()) || covers(other.ip(), address.ip());
+            is_one && address.port() == other.port() && address.port() != 0
+        };
+        let mut earlier = listeners[..number].iter().flatten();
+        let Some((other, at)) = earlier.find(|(_, at)| clashes(at)) else { continue };
+        let expected = "expected a port that no other listener has";
+        bad.0.push(BadSetting::found(flag, expected, &format!("{address}, and {other} has {at}")));
+    }
+}
+
+/// Whether who listens on `ip` also listens on `other`: `::` takes IPv4 as well.
+fn covers(ip: IpAddr, other: IpAddr) -> bool {
+    ip == other || ip.is_unspecified() && (ip.is_ipv6() || other.is_ipv4())
 }
 
 /// The database: that of `--database`, else the file in the data directory. And whether a password

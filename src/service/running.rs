@@ -113,6 +113,13 @@ impl Service {
         self.operations.as_ref().map(Operations::address)
     }
 
+    /// Whether the console has no operator yet. `false` if the database cannot be read.
+    pub fn has_no_operator(&self) -> bool {
+        let reader = self.shared.file.open();
+        let operators = reader.map(|reader| reader.operators());
+        operators.is_ok_and(|operators| operators.is_ok_and(|operators| operators.is_empty()))
+    }
+
     /// Records how the service runs, for commands that are run with other settings.
     pub fn write_down(&self, config: &Config) {
         write_down(config, self.address, self.reloads.keys.in_use());

@@ -261,13 +261,6 @@ fn check_config_finds_settings_of_alarms_that_do_nothing() {
              of other backups: set --backup-every, or leave --alarm-backup-age away",
             1,
         ),
-        (
-            "--ops-listen",
-            "127.0.0.1:8080",
-            "--ops-listen: expected another address or port than that of --listen, found \
-             127.0.0.1:8080 for both",
-            2,
-        ),
     ] {
         let (found, said) = run(&[flag, value, "--listen", "127.0.0.1:8080"]);
         assert!(said.contains(expected), "{said}");

@@ -9,6 +9,7 @@ mod disk;
 mod first_start;
 mod foreign_wal;
 mod health;
+mod held_locks;
 mod locked;
 mod long_reader;
 mod memory;

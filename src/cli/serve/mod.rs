@@ -9,7 +9,6 @@ use super::signals::Signals;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::{Config, EffectiveValue, Origin, SYSTEM_FILE};
-use crate::database;
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::Cost;
 use crate::service::listener::passed;
@@ -184,7 +183,7 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
         )?;
     }
     if let Some(address) = service.ops_address()
-        && has_no_operator(config)
+        && service.has_no_operator()
     {
         writeln!(
             out,
@@ -215,11 +214,6 @@ fn where_it_is(config: &Config) -> String {
         }
     });
     file.into_iter().chain(of_flags).collect()
-}
-
-fn has_no_operator(config: &Config) -> bool {
-    let operators = database::open(config).map(|reader| reader.operators());
-    operators.is_ok_and(|operators| operators.is_ok_and(|operators| operators.is_empty()))
 }
 
 fn known_token(config: &Config, service: &Service) -> Option<Token> {

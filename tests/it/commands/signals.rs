@@ -32,7 +32,7 @@ fn signals_that_would_kill_are_told_once_and_the_service_goes_on() {
     ];
     for (name, signal) in named {
         kill_process(pid, signal).unwrap();
-        let line = format!(" WARN  {name} is ignored; SIGTERM stops the service\n");
+        let line = format!(" WARN  {name} is ignored; SIGTERM stops the program\n");
         eventually(&line, || program.stderr().contains(&line));
         kill_process(pid, signal).unwrap();
     }
