@@ -203,6 +203,32 @@ fn check_config_says_what_is_wrong_and_touches_nothing() {
 }
 
 #[test]
+fn two_listeners_on_one_port_are_refused_unless_their_addresses_differ() {
+    let dir = temp_dir();
+    let [listen, ops, fastcgi] = ["--listen", "--ops-listen", "--fastcgi-listen"];
+    for (one, at, other, other_at) in [
+        (listen, "127.0.0.1:8099", ops, "127.0.0.1:8099"),
+        (listen, "127.0.0.1:8099", fastcgi, "0.0.0.0:8099"),
+        (listen, "[::]:8099", fastcgi, "127.0.0.1:8099"),
+        (ops, "0.0.0.0:8099", fastcgi, "127.0.0.1:8099"),
+    ] {
+        let said = format!(
+            "nats-userman: {other}: expected a port that no other listener has, found {other_at}, \
+             and {one} has {at}\n"
+        );
+        run_on(dir.path(), &["check-config", one, at, other, other_at]).ended(2, &said);
+    }
+    for (at, other_at) in [
+        ("127.0.0.1:8099", "127.0.0.2:8099"),
+        ("0.0.0.0:8099", "[::1]:8099"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+    ] {
+        let ran = run_on(dir.path(), &["check-config", listen, at, fastcgi, other_at]);
+        assert!(!ran.err.contains("listener"), "{at} {other_at}: {}", ran.err);
+    }
+}
+
+#[test]
 fn an_upgrade_without_a_source_of_authstrings_is_told_by_check_config_and_at_the_start() {
     let dir = temp_dir();
     let data = dir.path().join("data");
