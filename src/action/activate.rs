@@ -66,11 +66,13 @@ pub(super) fn restore(
     details: &Details,
 ) -> Option<Change> {
     match standing {
-        Standing::Former(former) => Some(Change::Restore(details.over(&former.member, name))),
+        Standing::Former(former) => {
+            Some(Change::Restore(details.over_former(&former.member, name)))
+        }
         Standing::Lapsed(row) => {
             let mut row = row.clone();
             row.login_version += 1;
-            Some(Change::Restore(details.over(&row, name)))
+            Some(Change::Restore(details.over_former(&row, name)))
         }
         Standing::Here(_) | Standing::Unknown => {
             let credential = details.credential.as_ref()?;

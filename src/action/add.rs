@@ -46,9 +46,11 @@ impl Add {
         let change = match known.standing {
             Standing::Here(row) => {
                 let mut new = self.details.over(row, name);
-                if self.details.is_hashed && row.credential.stored != self.credential.stored {
-                    new.login_version += 1;
-                }
+                // Once, if the name is another one too.
+                let is_ended = new.login_version > row.login_version;
+                let is_other_hash =
+                    self.details.is_hashed && row.credential.stored != self.credential.stored;
+                new.login_version += i64::from(is_other_hash && !is_ended);
                 new.take_credential(self.credential.clone());
                 return Decision::update(row, new, UPDATED_ON);
             }

@@ -103,8 +103,8 @@ pub struct Details {
     pub joined: Option<i64>,
     /// expires, unix seconds.
     pub expires: Option<i64>,
-    /// From a journal record: the credential was another one than before.
-    pub logins_ended: bool,
+    /// From a journal record: whether it ended the member's logins, by another name or credential.
+    pub logins_ended: Option<bool>,
     /// From an import: the credential is a hash, which cannot be compared later as a seal is.
     /// Another one than before ends the member's logins at once.
     pub is_hashed: bool,
@@ -148,12 +148,30 @@ impl Details {
             expires: self.expires,
             expire_at: self.expire_at,
             stamp: None,
-            login_version: login_version + i64::from(self.logins_ended),
+            login_version: login_version + i64::from(self.logins_ended.unwrap_or(false)),
         }
     }
 
-    /// The row with these values and this name. A noted expiry goes, unless there is one here.
+    /// The row of a member with these values and this name. Another name ends their logins.
     pub(super) fn over(&self, row: &Member, name: Taken<'_>) -> Member {
+        let mut new = self.put_into(row, name);
+        new.login_version += i64::from(self.logins_ended.unwrap_or(new.username != row.username));
+        new
+    }
+
+    /// The row of a member who comes back, with these values and this name. Their logins ended when
+    /// they left, so a new password has nothing to be compared with: a login by it is not ended.
+    pub(super) fn over_former(&self, row: &Member, name: Taken<'_>) -> Member {
+        let mut new = self.put_into(row, name);
+        new.login_version += i64::from(self.logins_ended.unwrap_or(false));
+        if self.credential.is_some() {
+            new.before = None;
+        }
+        new
+    }
+
+    /// A noted expiry goes, unless there is one here.
+    fn put_into(&self, row: &Member, name: Taken<'_>) -> Member {
         let mut row = row.clone();
         name.put_into(&mut row);
         row.trial = self.trial.unwrap_or(row.trial);
@@ -163,7 +181,6 @@ impl Details {
         row.joined = self.joined.or(row.joined);
         row.expires = self.expires.or(row.expires);
         row.expire_at = self.expire_at;
-        row.login_version += i64::from(self.logins_ended);
         if let Some(given) = &self.credential {
             row.take_credential(given.clone());
         }
@@ -261,7 +278,7 @@ impl<'a> Parameters<'a> {
             session: self.session(),
             joined: self.optional("joined", SECONDS_EXPECTED, seconds),
             expires: self.optional("expires", SECONDS_EXPECTED, seconds),
-            logins_ended: self.recorded_end_of_logins().unwrap_or(false),
+            logins_ended: self.recorded_end_of_logins(),
             is_hashed: self.brings_hash(),
             expire_at: None,
             keeps_expiry: false,

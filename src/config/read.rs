@@ -21,6 +21,7 @@ use crate::connection_limits::ConnectionLimits;
 use crate::country_file::CountryFile;
 use crate::data_dir::DataDir;
 use crate::logging::{Format, LogFilter};
+use crate::login::admission::COMPARE_WAIT_MAX;
 use crate::login::page::Pages;
 use crate::login::settings::AreaConfig;
 use crate::nats_client::settings::AuthStringConfig;
@@ -96,6 +97,8 @@ pub struct Config {
     pub upkeep_every: Duration,
     /// How long a sender waits for a commit that crosses a network, which no setting changes.
     pub commit_wait: Duration,
+    /// How long a login waits for the comparison of a new password, which no setting changes.
+    pub compare_wait: Duration,
     /// Files of secrets that settings name.
     pub secret_files: Vec<PathBuf>,
     /// The settings as text, for [`Config::read_again`].
@@ -201,6 +204,7 @@ impl Config {
                 connections: ConnectionLimits::default(),
                 upkeep_every: UPKEEP_EVERY,
                 commit_wait: COMMIT_WAIT_MAX,
+                compare_wait: COMPARE_WAIT_MAX,
                 secret_files: secret_files(settings),
                 given: Arc::new(settings.clone()),
                 sources: None,

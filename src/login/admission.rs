@@ -5,6 +5,7 @@
 //! become stale.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use super::area::ThreadArea;
 use super::ask::Ask;
@@ -21,6 +22,14 @@ use crate::identity::{Key, SiteId};
 use crate::login_record::{LoginEvent, LoginWay};
 use crate::metrics::{Outcome, TypedAt};
 use crate::store::LoginRow;
+
+/// How often a login reads a row that changes while its password is hashed.
+const ROW_READS_MAX: u32 = 4;
+/// The longest time that a login waits until a new password was compared with the one before it.
+/// The newest is hashed first, so it takes longer only while the machine is busy.
+pub const COMPARE_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How soon it is noticed.
+const COMPARE_LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Whether a visitor is admitted.
 #[derive(Debug)]
@@ -184,8 +193,7 @@ async fn opened(
         }
     }
     let is_open = verdict == Verdict::Open;
-    let mut attempt =
-        Attempt { area, typed, address, network, is_open, is_home: false, hashed: false };
+    let mut attempt = Attempt { area, typed, address, network, is_open, is_home: false, hashes: 0 };
     if rows.is_empty() {
         attempt.unknown_name(allowed.sites).await?;
     }
@@ -261,12 +269,13 @@ impl Login<'_> {
         let Self { area, network, way, .. } = *self;
         let mut tried = Tried { opened: Vec::with_capacity(1), ..Tried::default() };
         for row in rows {
-            if !attempt.opens(&row).await? {
-                tried.others.push(row.key);
+            let key = row.key;
+            let Some(row) = self.opened_row(attempt, row).await? else {
+                tried.others.push(key);
                 continue;
-            }
+            };
             // More guesses may have been counted while this was hashed: ten at once are ten.
-            if attempt.hashed && attempt.is_blocked_by_now(self.typed_name, attempt.is_home) {
+            if attempt.hashes > 0 && attempt.is_blocked_by_now(self.typed_name, attempt.is_home) {
                 return Ok(None);
             }
             let is_new = area.logged_in_from(row.key, network, self.now);
@@ -287,6 +296,55 @@ impl Login<'_> {
             }
         }
         Ok(Some(tried))
+    }
+
+    /// The row, as it is after the wait for a hash, if the password opens it: what NATS was
+    /// answered meanwhile counts.
+    async fn opened_row(
+        &self,
+        attempt: &mut Attempt<'_>,
+        mut row: LoginRow,
+    ) -> Result<Option<LoginRow>, Undecided> {
+        for _ in 0..ROW_READS_MAX {
+            let hashes = attempt.hashes;
+            if !attempt.opens(&row).await? {
+                return Ok(None);
+            }
+            if attempt.hashes == hashes && !self.waits_for(&row) {
+                return Ok(Some(row));
+            }
+            match self.read_again(&row).await? {
+                Some(current) if current.username == row.username => {
+                    if current.stored == row.stored {
+                        return Ok(Some(current));
+                    }
+                    row = current;
+                }
+                _ => return Ok(None),
+            }
+        }
+        Err(Undecided)
+    }
+
+    /// Whether a login waits until the password of this row was compared with the one before it.
+    /// If it is another one, the logins before it end, and this one would end with them. A password
+    /// in the browser's prompt is no login that could end.
+    fn waits_for(&self, row: &LoginRow) -> bool {
+        self.way == LoginWay::Page && row.is_uncompared
+    }
+
+    /// Reads the row again, after the wait of [`Login::waits_for`], which is bounded.
+    async fn read_again(&self, row: &LoginRow) -> Result<Option<LoginRow>, Undecided> {
+        let area = self.area;
+        let (key, began) = (row.key, Instant::now());
+        loop {
+            let row = area.members.login_row(key, area.clock.now()).await?;
+            let waits = row.as_ref().is_some_and(|row| self.waits_for(row));
+            if !waits || began.elapsed() >= area.shared.compare_wait {
+                return Ok(row);
+            }
+            tokio::time::sleep(COMPARE_LOOK_EVERY).await;
+        }
     }
 
     /// Counts, logs and records a wrong password or an unknown name. `others` are the members whose

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -42,6 +43,8 @@ pub const LOGIN_LINES_MAX: LinesMax = LinesMax { window_seconds: 60, all: 6_000,
 pub struct Area {
     /// The settings.
     pub config: AreaConfig,
+    /// See [`super::admission::COMPARE_WAIT_MAX`].
+    pub compare_wait: Duration,
     /// Limits password guessing: counts wrong passwords and blocks their source.
     pub guard: Guard,
     /// Replaces unused names in the log and the table.

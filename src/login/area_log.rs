@@ -110,8 +110,8 @@ impl AreaLog {
         if self.not_blocked.is_due(now) {
             log::warn!(
                 site:% = member.site, member:% = member.member;
-                "a login may be shared, and the member is not blocked, because {BLOCKS_MAX} members are: \
-                 raise the limits of --sharing if members are blocked who share nothing"
+                "a login may be shared, and the member is not blocked, because {BLOCKS_MAX} \
+                 members are: raise the limits of --sharing if members are blocked who share nothing"
             );
         }
     }

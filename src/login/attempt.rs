@@ -25,8 +25,8 @@ pub(super) struct Attempt<'a> {
     pub(super) is_open: bool,
     /// Whether the network is known for the member whose row was hashed last.
     pub(super) is_home: bool,
-    /// Whether it has cost a hash.
-    pub(super) hashed: bool,
+    /// How many hashes it has cost.
+    pub(super) hashes: u32,
 }
 
 impl Attempt<'_> {
@@ -83,7 +83,7 @@ impl Attempt<'_> {
         if !(self.is_open || self.is_home) {
             return Ok(false);
         }
-        self.hashed = true;
+        self.hashes += 1;
         self.area.metrics.count_login();
         let row = stored.map(|stored| (member, stored.clone()));
         let check = PasswordCheck { row, typed: self.typed.password.clone() };

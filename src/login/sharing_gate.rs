@@ -100,8 +100,8 @@ fn count_use(area: &Area, writer: &Writer, used: Use, (networks, block): &Stored
     }
     let Use { member, address, at } = used;
     log::warn!(
-        site:% = member.site, member:% = member.member, networks = settled.count, countries = settled.countries,
-        address:% = address;
+        site:% = member.site, member:% = member.member, networks = settled.count,
+        countries = settled.countries, address:% = address;
         "a login may be shared: {}{}",
         shared.why.sentence(),
         if shared.until > at { ", the member is blocked for a while" } else { "" }

@@ -93,6 +93,7 @@ pub(super) fn open(
     let known = KnownNetworks::new(&signer.known_networks_keys());
     Ok(Area {
         config: config.area.clone(),
+        compare_wait: config.compare_wait,
         guard,
         pseudonyms: Pseudonyms::new().map_err(std::io::Error::from)?,
         failed: FailedLogins::default(),

@@ -177,6 +177,9 @@ pub struct LoginRow {
     pub login_version: i64,
     /// The credential against which the password is verified.
     pub stored: Stored,
+    /// Whether the password is sealed and still has to be compared with the one before it. If it is
+    /// another one, `login_version` rises then.
+    pub is_uncompared: bool,
 }
 
 /// A journal record as it is stored, with its number.

@@ -8,6 +8,7 @@ mod history;
 mod idle;
 mod known;
 mod logouts;
+mod meanwhile;
 mod pages;
 mod rows;
 mod several_cookies;

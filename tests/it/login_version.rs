@@ -54,6 +54,17 @@ fn a_new_name_or_credential_ends_the_logins_and_a_rebill_does_not() {
         ("action=ACTIVATE&username=Bob", "7", "and is back: his logins are not"),
         ("action=EXPIRE&expire=2026-06-15", "former 8", "left again"),
         ("action=ADD&username=Bob&password=testtest", "8", "a row made anew goes on from there"),
+        ("action=DELETE", "former 9", "left again"),
+        (
+            "action=ACTIVATE&username=Bob&password=new",
+            "9",
+            "back with another password: a login by it stays",
+        ),
+        ("action=EXPIRE&expire=2026-06-15", "former 10", "left again"),
+        ("action=TRIALTOFULL&username=Bob&password=newer", "10", "back as a full member"),
+        ("action=ADD&username=Rob&password=newer", "11", "an ADD with another name"),
+        ("action=ACTIVATE&username=rob&password=newer", "12", "with another spelling of it"),
+        ("action=ACTIVATE&username=Rab&password=newest", "13", "both end them once"),
     ] {
         assert_eq!(version_after(&app, postback, true), version, "{postback}: {why}");
     }

@@ -159,15 +159,17 @@ fn the_hash_stays_when_a_rebill_brings_the_same_password_and_goes_when_it_brings
 }
 
 #[test]
-fn the_hash_stays_also_for_a_member_who_comes_back_with_the_same_password() {
+fn the_password_of_a_member_who_comes_back_is_hashed_anew_and_compared_with_nothing() {
     let app = app();
     add(&app, &[("password", "secret")]);
     app.harden();
     let first = hash(&app);
     send(&app, "DELETE", &[]);
     send(&app, "ACTIVATE", &[("password", "secret")]);
+    assert_eq!(app.rows("SELECT before IS NULL FROM member_auth"), ["1"]);
     app.harden();
-    assert_eq!(hash(&app), first);
+    assert_ne!(hash(&app), first);
+    assert!(app.opens(1, 71, "secret"));
 }
 
 #[test]

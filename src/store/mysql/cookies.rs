@@ -7,7 +7,7 @@ use mysql::Value;
 
 use super::connection::{Many, ROWS_MAX};
 use super::reader::Reader;
-use super::rows::{LOGIN_COLUMNS, get, key_values, read_login};
+use super::rows::{LOGIN_COLUMNS, LOGIN_COUNT, get, key_values, read_login};
 use crate::store::{Cause, CookieLogin, CookieLoginState, Fault, if_readable};
 
 /// The logins, as a table with the place of each.
@@ -29,13 +29,13 @@ static STATES: LazyLock<Many> = LazyLock::new(|| {
 static STATES_WITHOUT_USE: LazyLock<Many> = LazyLock::new(|| states("NULL", ""));
 
 /// The place of whether there is a row of the member.
-const IS_HERE: usize = 8;
+const IS_HERE: usize = LOGIN_COUNT;
 /// The place of whether the login was ended.
-const ENDED: usize = 9;
+const ENDED: usize = LOGIN_COUNT + 1;
 /// The place of when the login was last used.
-const LAST_USE: usize = 10;
+const LAST_USE: usize = LOGIN_COUNT + 2;
 /// The place of the place of the login among those queried.
-const PLACE: usize = 11;
+const PLACE: usize = LOGIN_COUNT + 3;
 
 fn states(last_use: &str, join: &str) -> Many {
     let columns = LOGIN_COLUMNS.replace(", ", ", m.");

@@ -191,8 +191,8 @@ impl Reader {
     }
 }
 
-/// The records of a memberid, those without a siteid too. The index begins with the siteid, of which
-/// there are few; no single condition on both kinds of records uses it.
+/// The records of a memberid, those without a siteid too. The index begins with the siteid, of
+/// which there are few; no single condition on both kinds of records uses it.
 const OF_ANY_SITE: &str = "journal.id IN (
      SELECT id FROM (
          SELECT id FROM journal

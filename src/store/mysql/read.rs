@@ -9,8 +9,8 @@ use mysql::{Row, Value};
 use super::connection::{Many, ROWS_MAX};
 use super::reader::Reader;
 use super::rows::{
-    FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, folded_key, get, key_values,
-    read_former, read_here, read_id, read_key, read_login, read_session, read_username,
+    FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, LOGIN_COUNT, MEMBER_COLUMNS, folded_key, get,
+    key_values, read_former, read_here, read_id, read_key, read_login, read_session, read_username,
     unfolded_key,
 };
 use crate::action::Standing;
@@ -63,7 +63,7 @@ static NAMED: LazyLock<Many> = LazyLock::new(|| {
 });
 
 /// The place of username_key behind [`LOGIN_COLUMNS`].
-const NAMED_KEY: usize = 8;
+const NAMED_KEY: usize = LOGIN_COUNT;
 
 impl Reader {
     /// The member's standing in the tables.

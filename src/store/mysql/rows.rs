@@ -15,8 +15,11 @@ pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username_sent, passwo
      before_form, before_sealed, stamp, login_version";
 
 /// The columns that a login check reads, in their order.
-pub(super) const LOGIN_COLUMNS: &str =
-    "siteid, memberid, username_sent, trial, login_version, password, sealed, cryptpass_wrapped";
+pub(super) const LOGIN_COLUMNS: &str = "siteid, memberid, username_sent, trial, \
+     login_version, password, sealed, cryptpass_wrapped, before_form, before_sealed";
+
+/// The number of columns that a login check reads.
+pub(super) const LOGIN_COUNT: usize = place(LOGIN_COLUMNS, "before_sealed") + 1;
 
 /// The columns of member_auth after [`MEMBER_COLUMNS`], for [`read_here`].
 pub(super) const HERE_COLUMNS: &str = "username_key, expire_at";
@@ -285,7 +288,13 @@ pub(super) fn read_login(row: &mut Row) -> Result<LoginRow, Fault> {
         trial: get(row, const { login("trial") })?,
         login_version: get(row, const { login("login_version") })?,
         stored: stored.ok_or_else(no_credential)?,
+        is_uncompared: is_given(row, const { login("before_form") })
+            || is_given(row, const { login("before_sealed") }),
     })
+}
+
+fn is_given(row: &Row, index: usize) -> bool {
+    row.as_ref(index).is_some_and(|value| *value != Value::NULL)
 }
 
 fn no_credential() -> Fault {

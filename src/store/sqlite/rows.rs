@@ -16,8 +16,8 @@ pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, c
      stamp";
 
 /// The columns that a login check reads, in their order.
-pub(super) const LOGIN_COLUMNS: &str =
-    "siteid, memberid, username, trial, login_version, password, sealed, cryptpass_wrapped";
+pub(super) const LOGIN_COLUMNS: &str = "siteid, memberid, username, trial, login_version, \
+     password, sealed, cryptpass_wrapped, before";
 
 /// The columns of member_auth after [`MEMBER_COLUMNS`], for [`read_here`].
 pub(super) const HERE_COLUMNS: &str = "login_version, expire_at, username_folded";
@@ -217,6 +217,7 @@ pub(super) fn read_login(row: &Row<'_>) -> Result<LoginRow, Fault> {
         trial: row.get(const { login("trial") })?,
         login_version: row.get(const { login("login_version") })?,
         stored: stored.ok_or_else(no_credential)?,
+        is_uncompared: row.get_ref(const { login("before") })? != ValueRef::Null,
     })
 }
 

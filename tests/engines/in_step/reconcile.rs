@@ -121,15 +121,15 @@ fn members_who_were_imported_without_a_memberid_get_that_of_nats_and_keep_their_
     for engine in ENGINES {
         let Some(scene) = scene(engine) else { continue };
         let hash = "41R19prsa7NLQ";
-        let file = scene.write("htpasswd", format!("Kim:{hash}\nleft:{hash}\ncleo:{hash}\n"));
+        let file = scene.write("htpasswd", format!("Kim:{hash}\nleft:{hash}\ncloe:{hash}\n"));
         scene.run(&["import", "--format", "htpasswd", "--site", "1", &file]).printed();
         let own = "SELECT memberid FROM member_auth WHERE memberid > 1000000 ORDER BY memberid";
         let [kim, left, cleo] = scene.app.rows(own).try_into().unwrap();
-        let list = "memberid,username,siteid\n1,bob,1\n2,ann,1\n3,cleo,1\n4,dora,1\n50,KIM,1\n";
+        let list = "memberid,username,siteid\n1,bob,1\n2,ann,1\n3,cloe,1\n4,dora,1\n50,KIM,1\n";
         let here = "here under the provisional memberid";
         let gives = "--apply gives them that of NATS";
         let report = format!(
-            "member 3 \"cleo\" of site 1: {here} {cleo}; {gives}\n\
+            "member 3 \"cloe\" of site 1: {here} {cleo}; {gives}\n\
              member 50 \"Kim\" of site 1: {here} {kim}; {gives}\n\
              member {left} \"left\" of site 1: here, not active at NATS\n\
              6 members compared with 5 active members of the list: 0 active at NATS and not here \
@@ -148,7 +148,7 @@ fn members_who_were_imported_without_a_memberid_get_that_of_nats_and_keep_their_
         let ran = reconcile(&scene, list, &apply);
         let mended = "; 3 mended, 0 could not be mended, 0 had changed meanwhile\n";
         assert_eq!((ran.code, ran.out), (Some(0), report + mended), "{engine:?}");
-        assert_eq!(members(&scene), ["bob 0", "ann 1", "cleo 0", "dora 0", "KIM 0"], "{engine:?}");
+        assert_eq!(members(&scene), ["bob 0", "ann 1", "cloe 0", "dora 0", "KIM 0"], "{engine:?}");
         for member in [3, 50] {
             assert!(scene.app.opens(1, member, "testtest"), "{engine:?} {member}");
         }

@@ -165,6 +165,8 @@ impl App {
         let mut config = Config::read(settings).unwrap();
         // After each command, so that no test has to wait.
         config.upkeep_every = Duration::ZERO;
+        // Here passwords are hashed when a test says so.
+        config.compare_wait = Duration::ZERO;
         config
     }
 
@@ -188,6 +190,14 @@ impl App {
         config.upkeep_every = Duration::from_secs(3600);
         let database = database(&config);
         Self::start_as_on(dir, config, NOON, database)
+    }
+
+    /// With a bound of the wait for the comparison of a new password, and an operations listener.
+    pub fn start_with_compare_wait(compare_wait: Duration) -> Self {
+        let dir = temp_dir();
+        let mut config = Self::config(&dir, &["--ops-listen", "127.0.0.1:0"]);
+        config.compare_wait = compare_wait;
+        Self::start_as(dir, config, NOON)
     }
 
     fn start_as(dir: TempDir, config: Config, now: i64) -> Self {

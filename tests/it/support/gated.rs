@@ -24,7 +24,8 @@ use nats_userman::store::{
 use parking_lot::{Condvar, Mutex};
 
 /// Delays a query for the holder of the name `slow`, and fails one for `broken`. The same for
-/// logins by cookie with the ids [`Gate::SLOW`] and [`Gate::BROKEN`].
+/// logins by cookie with the ids [`Gate::SLOW`] and [`Gate::BROKEN`]. Delays a query for the row of
+/// the member [`Gate::SLOW_MEMBER`] by key.
 #[derive(Debug, Default)]
 pub struct Gate {
     state: Mutex<GateState>,
@@ -42,6 +43,7 @@ struct GateState {
 impl Gate {
     pub const SLOW: [u8; 16] = [0x51; 16];
     pub const BROKEN: [u8; 16] = [0xb0; 16];
+    pub const SLOW_MEMBER: i64 = 515_151;
 
     /// A database whose readers wait at this gate, and are not local.
     pub fn database(self: &Arc<Self>, location: Location) -> CurrentDatabase {
@@ -210,6 +212,9 @@ impl Read for GatedReader {
     }
 
     fn login_row(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault> {
+        if key.member.get() == Gate::SLOW_MEMBER {
+            self.gate.wait();
+        }
         self.inner.login_row(key, now)
     }
 
