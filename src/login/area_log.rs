@@ -111,7 +111,7 @@ impl AreaLog {
             log::warn!(
                 site:% = member.site, member:% = member.member;
                 "a login may be shared, and the member is not blocked, because {BLOCKS_MAX} \
-                 members are: raise the limits of --sharing if members are blocked who share nothing"
+                 members are: raise the limits of --sharing if they share nothing"
             );
         }
     }

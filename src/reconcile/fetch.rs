@@ -83,8 +83,8 @@ impl Pages<'_> {
                 Begin::Again if [DEFAULT_PAGE_MEMBERS, PAGE_MEMBERS].contains(&so_far) => {
                     return Err(ReconcileError::SamePage(so_far));
                 }
-                Begin::Again => return Ok(()),
-                Begin::Other => {
+                Begin::Again if rows == so_far => return Ok(()),
+                Begin::Again | Begin::Other => {
                     let last = self.last.take().filter(|text| MemberId::parse(text).is_some());
                     let last = last.unwrap_or_else(|| "?".into());
                     return Err(ReconcileError::Changed(last, self.site.get()));
@@ -117,13 +117,17 @@ impl Pages<'_> {
                     (false, true) => Begin::Again,
                     (false, false) => Begin::Other,
                 });
-                if !is_expected {
+                if begin == Some(Begin::Other) {
                     // Ends the reading. The caller looks at `begin`.
                     return Err(ReconcileError::Stopped);
                 }
                 self.first = self.first.take().or_else(|| member.map(str::to_owned));
             }
             rows += 1;
+            if begin == Some(Begin::Again) {
+                // The list is counted once more, because the first answer may have been cut off.
+                return Ok(());
+            }
             last = member.map(str::to_owned);
             // The row that the page before ended with was taken.
             if rows == 1 && expected.is_some() {
@@ -139,14 +143,17 @@ impl Pages<'_> {
         let done = read(content, &mut take);
         self.last = last.or(expected);
         match (begin, done) {
-            (Some(begin @ (Begin::Again | Begin::Other)), _) => Ok((begin, rows)),
+            (Some(Begin::Other), _) => Ok((Begin::Other, rows)),
             (_, Err(ReconcileError::Foreign(_) | ReconcileError::NoColumn(_))) => {
                 Err(Error::Wrong(Wrong::NoJson).into())
             }
             (_, Err(error)) => Err(error),
             // A first page without rows is an empty list.
             (None, Ok(_)) if start > 0 => Ok((Begin::Other, 0)),
-            (_, Ok(_)) => Ok((Begin::Expected, rows)),
+            (begin, Ok(read)) => {
+                self.list.may_be_cut |= read.may_be_cut;
+                Ok((begin.unwrap_or(Begin::Expected), rows))
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::error::ReconcileError;
 use super::row::{Field, RawRow, TakeRow};
+use crate::identity::MemberId;
 
 /// Keys under which an answer has an error in the place of the list.
 const ERRORS: [&str; 2] = ["error", "errors"];
@@ -18,22 +19,7 @@ const ERRORS: [&str; 2] = ["error", "errors"];
 /// Reads all rows.
 pub(super) fn read(input: &mut impl Read, take: &mut TakeRow<'_>) -> Result<(), ReconcileError> {
     let mut rows = Rows { take, number: 0, failed: None, has_error: false };
-    let mut reader = serde_json::Deserializer::from_reader(input);
-    let done = loop {
-        match Node(&mut rows).deserialize(&mut reader) {
-            Ok(Found::Row(row)) if row.get(Field::Member).is_some() => {
-                if let Err(error) = rows.take(&row) {
-                    break Err(error);
-                }
-            }
-            Ok(_) => {}
-            Err(error) => break Err(error),
-        }
-        // More values follow where each line is one.
-        if reader.end().is_ok() {
-            break Ok(());
-        }
-    };
+    let done = values(&mut serde_json::Deserializer::from_reader(input), &mut rows);
     if let Some(error) = rows.failed {
         return Err(error);
     }
@@ -41,6 +27,37 @@ pub(super) fn read(input: &mut impl Read, take: &mut TakeRow<'_>) -> Result<(), 
         return Err(ReconcileError::NatsError);
     }
     done.map_err(bad_json)
+}
+
+/// Reads all values. More than one follow where each line is a row, and then each has to be one:
+/// otherwise the member of that line would be taken for one who is not in the list.
+fn values<'de, R: serde_json::de::Read<'de>>(
+    reader: &mut serde_json::Deserializer<R>,
+    rows: &mut Rows<'_, '_>,
+) -> Result<(), serde_json::Error> {
+    let mut first = None;
+    let mut is_first = true;
+    loop {
+        let before = rows.number;
+        let found = Node(rows).deserialize(&mut *reader)?;
+        let is_last = reader.end().is_ok();
+        match found {
+            Found::Row(row) if row.get(Field::Member).is_some() => rows.take(&row)?,
+            // An error, or an empty answer, unless more follows.
+            Found::Row(row) if is_first => first = Some(row),
+            Found::Row(row) => rows.take(&row)?,
+            Found::Rows if is_first || rows.number > before => {}
+            Found::Text(_) if is_first && is_last => {}
+            Found::Rows | Found::Text(_) => rows.take(&RawRow::default())?,
+        }
+        if is_last {
+            return Ok(());
+        }
+        if let Some(row) = first.take() {
+            rows.take(&row)?;
+        }
+        is_first = false;
+    }
 }
 
 /// The error without its text, which may have values of the list in it.
@@ -144,6 +161,8 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
         let (mut row, mut has_rows, mut is_row) = (RawRow::default(), false, false);
+        // What may be a member that cannot be read, beside others that can.
+        let mut unread = None;
         while let Some(key) = map.next_key::<String>()? {
             let field = Field::of(&key);
             is_row |= field == Some(Field::Member);
@@ -152,27 +171,40 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
+            let (is_member, before) = (MemberId::parse(&key).is_some(), self.0.number);
             match map.next_value_seed(Node(&mut *self.0))? {
                 Found::Text(text) => match field {
                     Some(field) => row.put(field, &text),
+                    None if is_member => unread = Some(RawRow::of_member(&key)),
                     None => {
                         self.0.has_error |= ERRORS.contains(&key.as_str()) && !text.is_empty();
                     }
                 },
                 Found::Row(mut found) => {
                     // An object for each memberid, which is its key.
-                    if found.get(Field::Member).is_none() && found.get(Field::Username).is_some() {
+                    let is_named = found.get(Field::Username).is_some();
+                    if found.get(Field::Member).is_none() && (is_member || is_named) {
                         found.put(Field::Member, &key);
                     }
                     if found.get(Field::Member).is_some() {
                         has_rows = true;
                         self.0.take(&found).map_err(A::Error::custom)?;
-                    } else {
-                        self.0.has_error |= ERRORS.contains(&key.as_str());
+                    } else if ERRORS.contains(&key.as_str()) {
+                        self.0.has_error = true;
+                    } else if !found.is_empty() {
+                        unread = Some(found);
                     }
                 }
-                Found::Rows => has_rows = true,
+                Found::Rows => {
+                    has_rows = true;
+                    if is_member && self.0.number == before {
+                        unread = Some(RawRow::of_member(&key));
+                    }
+                }
             }
+        }
+        if let Some(unread) = unread.filter(|_| has_rows) {
+            self.0.take(&unread).map_err(A::Error::custom)?;
         }
         Ok(if has_rows { Found::Rows } else { Found::Row(row) })
     }

@@ -101,6 +101,11 @@ fn csv(input: &mut impl BufRead, take: &mut TakeRow<'_>) -> Result<(), Reconcile
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(bad_csv)? {
         let line = record.position().map_or(0, csv::Position::line);
+        // Up to the next quotation mark, or to the end, it hides the rows of other members.
+        if record.iter().any(|value| value.contains(['\n', '\r'])) {
+            let what = "a value has a line break, as where a quotation mark is missing".into();
+            return Err(ReconcileError::Csv { line, what });
+        }
         let mut row = RawRow::default();
         for (field, text) in columns.iter().zip(&record) {
             if let Some(field) = field {

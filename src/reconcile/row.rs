@@ -59,6 +59,18 @@ impl Field {
 pub(super) struct RawRow([Option<Zeroizing<String>>; FIELDS]);
 
 impl RawRow {
+    /// A row with nothing but a memberid.
+    pub(super) fn of_member(member: &str) -> Self {
+        let mut row = Self::default();
+        row.put(Field::Member, member);
+        row
+    }
+
+    /// Whether it has no value.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     pub(super) fn put(&mut self, field: Field, text: &str) {
         self.0[field as usize] = Some(Zeroizing::new(text.to_owned()));
     }

@@ -30,6 +30,29 @@ fn a_nats_without_pages_gives_the_whole_list_as_csv_or_json() {
     }
 }
 
+/// Regression: the members behind the cut were removed.
+#[test]
+fn csv_that_is_cut_off_or_has_fewer_rows_than_when_it_is_asked_for_again_changes_nobody() {
+    let scene = scene(EngineKind::Sqlite).unwrap();
+    let answer = |text: &str| Day::Answer(200, "text/html", text.into());
+    let (head, bob) = ("memberid,siteid,status,username\n", "1,1,1,m1\n");
+    let cut = format!("{head}{bob}2,1,1,m2\n3,1,1,m");
+    let nats = Nats::with(vec![answer(&cut)]);
+    reconcile(&scene, &nats, &["--apply", "--allow-many"]).ended(
+        1,
+        "nats-userman: the list does not end with a line break, so it may be cut off: nothing was \
+         changed; get a whole list\n",
+    );
+    let whole = format!("{head}{bob}2,1,1,m2\n3,1,1,m3\n");
+    failed(
+        &scene,
+        vec![answer(&format!("{head}{bob}2,1,1,m2\n")), answer(&whole)],
+        "NATS's list has changed between two pages (at member 2 of site 1): try again, when fewer \
+         members change",
+    );
+    assert_eq!(scene.app.rows("SELECT count(*) FROM member_auth"), ["3"]);
+}
+
 #[test]
 fn the_later_name_of_the_resource_is_tried_where_the_older_one_is_not_found() {
     let scene = scene(EngineKind::Sqlite).unwrap();

@@ -162,7 +162,25 @@ fn a_list_that_is_none_is_one_line_and_changes_nothing() {
             format!("the list cannot be read at line 1, column 9: expected JSON{again}"),
         ),
     ];
-    for (list, said) in table {
+    // A quotation mark that is missing hides the rows up to the next one, or up to the end.
+    let quoted = [
+        ("\"b@x", "a@x", "d@x", 2),
+        ("\"b@x", "a@x\"", "d@x", 2),
+        ("b@x", "a@x", "\"d@x", 4),
+    ]
+    .map(|(bob, ann, dora, line)| {
+        let list = format!(
+            "memberid,username,siteid,email\n1,bob,1,{bob}\n2,ann,1,{ann}\n4,dora,1,{dora}\n"
+        );
+        let said = format!(
+            "the list cannot be read at line {line}: a value has a line break, as where a \
+             quotation mark is missing{again}"
+        );
+        (list, said)
+    });
+    let table = table.map(|(list, said)| (list.to_owned(), said));
+    for (list, said) in table.into_iter().chain(quoted) {
+        let list = list.as_str();
         for more in [&[][..], &["--apply", "--allow-many"]] {
             let ran = reconcile(&scene, list, more);
             let place = scene.file("list");
@@ -212,6 +230,41 @@ fn a_row_that_cannot_be_read_is_named_without_its_values_and_then_nothing_is_app
     );
     assert!(!ran.out.contains("hunter2"), "{}", ran.out);
     assert_eq!(members(&scene), before);
+}
+
+/// Regression: these rows were passed over, and their members removed.
+#[test]
+fn an_object_that_is_no_row_in_the_place_of_one_is_a_row_that_cannot_be_read() {
+    let scene = sqlite();
+    let before = members(&scene);
+    let (bob, ann) = (
+        "{\"memberid\":1,\"siteid\":1,\"username\":\"bob\"}",
+        "{\"memberid\":2,\"siteid\":1,\"username\":\"ann\"}",
+    );
+    let by_id = |dora: &str| format!("{{\"1\":{bob},\"2\":{ann},\"4\":{dora}}}");
+    let lines = |dora: &str| format!("{bob}\n{ann}\n{dora}\n");
+    for list in [
+        lines("{\"siteid\":1,\"memberid\":null,\"username\":\"dora\"}"),
+        lines("{}"),
+        lines("[]"),
+        lines("null"),
+        lines("\"dora\""),
+        lines("4"),
+        format!("{{\"siteid\":1,\"memberid\":null,\"username\":\"dora\"}}\n{bob}\n{ann}\n"),
+        by_id("{\"siteid\":1,\"username\":null}"),
+        by_id("{\"siteid\":1,\"user\":\"dora\"}"),
+        by_id("{}"),
+        by_id("[]"),
+        by_id("null"),
+        format!("{{\"bob\":{bob},\"ann\":{ann},\"dora\":{{\"siteid\":1}}}}"),
+    ] {
+        reconcile(&scene, &list, &["--apply", "--allow-many"]).ended(
+            1,
+            "nats-userman: 1 row of the list cannot be read, so it may lack members: nothing was \
+             changed; correct the list first\n",
+        );
+        assert_eq!(members(&scene), before, "{list}");
+    }
 }
 
 #[test]
