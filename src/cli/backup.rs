@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 use serde_json::json;
 
-use super::failure::Failure;
+use super::failure::{Failure, judged};
 use super::progress::bar_of_bytes;
 use crate::backup::{Made, Wishes, copy};
 use crate::chain::chain;
@@ -57,14 +57,15 @@ impl BackupCommand {
         }
         let made = make(config, &wishes)?;
         let mut out = stdout().lock();
-        match self.json {
-            true => writeln!(out, "{}", as_json(&made))?,
-            false => print(&mut out, &made, config, &wishes.dir)?,
-        }
-        out.flush()?;
-        made.removed.map(|_| ()).map_err(|error| {
+        let printed = match self.json {
+            true => writeln!(out, "{}", as_json(&made)),
+            false => print(&mut out, &made, config, &wishes.dir),
+        };
+        let printed = printed.and_then(|()| out.flush()).map_err(Failure::from);
+        let removed = made.removed.map(|_| ()).map_err(|error| {
             Failure::Failed(format!("cannot remove older backups: {}", chain(&error)))
-        })
+        });
+        judged(printed, removed)
     }
 }
 

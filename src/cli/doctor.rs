@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::failure::{Failure, judged};
 use super::health;
 use crate::clock::Clock;
 use crate::config::{BadSetting, Config};
@@ -47,6 +47,8 @@ struct Output<'a> {
 impl DoctorCommand {
     /// Exit code 1 if a finding is serious.
     pub(super) fn run(&self, config: &Config, exposed: &[String]) -> Result<(), Failure> {
+        let is_of_flag = config.sources().is_some_and(|sources| sources.is_of_flag("listen"));
+        let wanted = health::Wanted { listen: config.listen, is_of_flag };
         let bar =
             if stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         bar.enable_steady_tick(TICK_EVERY);
@@ -61,7 +63,7 @@ impl DoctorCommand {
                 (false, false) => Depth::Within(PAGES_TIME_MAX),
             },
             patience: BACKLOG_PATIENCE,
-            health: &|| health::query(config.listen, &config.data_dir),
+            health: &|| health::query(wanted, &config.data_dir),
             progress: &|topic| bar.set_message(format!("checking: {topic}")),
         });
         bar.finish_and_clear();
@@ -76,12 +78,12 @@ impl DoctorCommand {
     }
 
     fn report(&self, findings: &[Finding]) -> Result<(), Failure> {
-        self.print(findings)?;
-        match count(findings, Level::Serious) {
+        let verdict = match count(findings, Level::Serious) {
             0 => Ok(()),
             1 => Err(Failure::Failed("1 serious finding: see above".into())),
             some => Err(Failure::Failed(format!("{some} serious findings: see above"))),
-        }
+        };
+        judged(self.print(findings), verdict)
     }
 
     fn print(&self, findings: &[Finding]) -> Result<(), Failure> {

@@ -51,6 +51,19 @@ impl Failure {
     }
 }
 
+/// How a command ends that has printed its result, and whose verdict decides the exit code: also
+/// where the output was closed before its end.
+pub(super) fn judged(
+    printed: Result<(), Failure>,
+    verdict: Result<(), Failure>,
+) -> Result<(), Failure> {
+    match printed {
+        Ok(()) => verdict,
+        Err(Failure::OutputClosed) if verdict.is_err() => verdict,
+        failed => failed,
+    }
+}
+
 impl From<io::Error> for Failure {
     /// Turns a failed write to stdout into a failure. Other I/O errors are handled where they
     /// occur.

@@ -54,15 +54,24 @@ pub(super) fn run(
             return Err(bad.into());
         }
     };
-    let answer = query(listen, &DataDir::new(&settings.data_dir)).map_err(Failure::Failed)?;
+    let wanted = Wanted { listen, is_of_flag: sources.is_of_flag("listen") };
+    let answer = query(wanted, &DataDir::new(&settings.data_dir)).map_err(Failure::Failed)?;
     Ok(writeln!(stdout(), "{answer}")?)
 }
 
-/// Asks the service that listens on this address, or that uses this data directory. An error says
-/// what is wrong and what to do.
-pub(super) fn query(listen: SocketAddr, dir: &DataDir) -> Result<String, String> {
+/// Which service is asked: the one that uses the data directory, where one runs, or the one that
+/// listens on this address. An address that the caller gave as a flag is asked first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) listen: SocketAddr,
+    pub(super) is_of_flag: bool,
+}
+
+/// Asks the service. An error says what is wrong and what to do.
+pub(super) fn query(wanted: Wanted, dir: &DataDir) -> Result<String, String> {
+    let listen = wanted.listen;
     let mut refused = None;
-    for place in places(listen, dir)? {
+    for place in places(wanted, dir)? {
         match ask(place) {
             Answer::Refused(why) => refused = refused.or(Some((place, why))),
             answer => return report(place, answer),
@@ -74,7 +83,8 @@ pub(super) fn query(listen: SocketAddr, dir: &DataDir) -> Result<String, String>
 
 /// The addresses to ask, until one does not refuse. With port 0, or with a socket that the system
 /// opened for the service, only the service knows where it listens, and has recorded it.
-fn places(listen: SocketAddr, dir: &DataDir) -> Result<Vec<SocketAddr>, String> {
+fn places(wanted: Wanted, dir: &DataDir) -> Result<Vec<SocketAddr>, String> {
+    let Wanted { listen, is_of_flag } = wanted;
     let recorded = Served::load(dir).filter(|_| dir.is_in_use()).and_then(|served| served.address);
     if listen.port() == 0 && recorded.is_none() {
         return Err(format!(
@@ -84,7 +94,8 @@ fn places(listen: SocketAddr, dir: &DataDir) -> Result<Vec<SocketAddr>, String> 
         ));
     }
     let set = Some(listen).filter(|address| address.port() != 0);
-    let mut places: Vec<_> = set.into_iter().chain(recorded).flat_map(reachable).collect();
+    let order = if is_of_flag { [set, recorded] } else { [recorded, set] };
+    let mut places: Vec<_> = order.into_iter().flatten().flat_map(reachable).collect();
     places.dedup();
     Ok(places)
 }

@@ -142,6 +142,11 @@ impl Sources {
         keys(&table).into_iter().filter_map(of).collect()
     }
 
+    /// Whether a flag of the command line has this setting, by the name of its key.
+    pub fn is_of_flag(&self, key: &str) -> bool {
+        self.values(key).is_some_and(|(_, origin)| origin == Origin::Flag)
+    }
+
     /// The error with the line of the file from which the value comes.
     pub fn locate(&self, bad: BadSetting) -> BadSetting {
         let entry = bad.key().and_then(|key| match self.values(&key)?.1 {

@@ -5,6 +5,7 @@ mod block;
 mod captures;
 mod causes;
 mod clean_stop;
+mod closed_output;
 mod config_file;
 mod countries;
 mod denied;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::person;
 use crate::action::Standing;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, judged};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::counted::counted;
@@ -61,11 +61,11 @@ pub(super) fn run(config: &Config, key: Key, how: How) -> Result<(), Failure> {
         return Err(Failure::Failed("nothing was changed".into()));
     }
     let (gone, residue) = forget(config, &persons)?;
-    print(key, how, &gone, &remarks, Some(residue))?;
-    match residue {
+    let verdict = match residue {
         Residue::Nothing | Residue::Server => Ok(()),
         Residue::Log => Err(Failure::Failed(held(config))),
-    }
+    };
+    judged(print(key, how, &gone, &remarks, Some(residue)), verdict)
 }
 
 /// What would be removed.

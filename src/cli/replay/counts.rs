@@ -2,7 +2,7 @@
 
 use std::io::{Write as _, stdout};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, judged};
 use crate::replay::Counts;
 use crate::reply::{Reply, Word};
 
@@ -10,8 +10,8 @@ use crate::reply::{Reply, Word};
 pub(super) fn end(counts: &Counts, done: Result<(), Failure>) -> Result<(), Failure> {
     match done {
         Ok(()) => {
-            writeln!(stdout(), "{counts}")?;
-            judge(counts)
+            let printed = writeln!(stdout(), "{counts}").map_err(Failure::from);
+            judged(printed, judge(counts))
         }
         Err(Failure::Failed(line)) if *counts != Counts::default() => {
             // Writing to stdout may be what failed.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::counts::judge;
 use super::{captures, target};
 use crate::action::Change;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, judged};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database;
@@ -26,7 +26,7 @@ pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
         Vault::load(&config.data_dir.seal_key()).unwrap_or_else(|_| Vault::from_key([0; 32]));
     let rules = target::rules(config, vault);
     let (mut run, mut counts) = (DryRun::new(reader.as_deref(), &rules), Counts::default());
-    captures::each(files, opened, |captured, _| {
+    let shown = captures::each(files, opened, |captured, _| {
         let postback = captures::read(&captured, &rules);
         let outcome = run.next(&postback, Clock::System.now())?;
         counts.add(outcome.record.reply.word());
@@ -36,9 +36,9 @@ pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
             change_word(&outcome.change),
             outcome.record.reply.as_str()
         )?)
-    })?;
-    writeln!(stdout(), "{counts}; nothing was changed")?;
-    judge(&counts)
+    });
+    let printed = shown.and_then(|()| Ok(writeln!(stdout(), "{counts}; nothing was changed")?));
+    judged(printed, judge(&counts))
 }
 
 fn change_word(change: &Change) -> &'static str {

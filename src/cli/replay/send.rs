@@ -35,7 +35,7 @@ pub(super) fn run(files: &[PathBuf], url: &str) -> Result<(), Failure> {
             reply.map_err(|failure| failure.at(&place))?
         };
         counts.add(reply.word());
-        show_error(&place, &reply)
+        show_error(&place, &reply).map_err(|failure| failure.at(&place))
     });
     end(&counts, sent)
 }

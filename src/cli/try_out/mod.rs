@@ -154,7 +154,12 @@ impl Trial<'_> {
                 self.sent += 1;
                 let is_answered = answer.is_ok();
                 let has_reply = answer.as_ref().is_ok_and(judge::Answer::has_reply);
-                self.report.add(way, step, &answer)?;
+                // Noted first, because the output may be closed.
+                if number > 0 || has_reply {
+                    let is_done = answer.as_ref().is_ok_and(|it| it.says(step.expected));
+                    self.note(way, step, is_done);
+                }
+                self.report.add(way, step, &answer).map_err(|failure| failure.at("try"))?;
                 if number == 0 && !is_answered {
                     // No connection, or no answer: the other ways use the same one.
                     return Ok(End::Complete);
@@ -162,8 +167,6 @@ impl Trial<'_> {
                 if number == 0 && !has_reply {
                     break;
                 }
-                let is_done = answer.is_ok_and(|answer| answer.says(step.expected));
-                self.note(way, step, is_done);
             }
         }
         Ok(End::Complete)

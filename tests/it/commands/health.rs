@@ -85,6 +85,25 @@ fn a_service_that_listens_elsewhere_than_the_setting_says_is_found_by_its_record
     assert_eq!(end(command).printed(), format!("{}: ok\n", program.address));
 }
 
+/// Regression: the other service, at the address of the settings, was asked first.
+#[test]
+fn the_service_of_the_data_directory_is_asked_before_another_one_at_the_address_of_the_setting() {
+    let (dir, other_dir) = (temp_dir(), temp_dir());
+    let own = Program::serve(dir.path(), &[]);
+    let other = Program::serve(other_dir.path(), &[]);
+    let ask = |is_flag: bool| {
+        let mut command = crate::support::program();
+        command.args(["health", "--data-dir"]).arg(dir.path());
+        match is_flag {
+            true => command.args(["--listen", &other.address.to_string()]),
+            false => command.env("USERMAN_LISTEN", other.address.to_string()),
+        };
+        end(command).printed()
+    };
+    assert_eq!(ask(false), format!("{}: ok\n", own.address));
+    assert_eq!(ask(true), format!("{}: ok\n", other.address), "the caller named it");
+}
+
 #[test]
 fn the_age_of_the_last_backup_is_printed_in_the_unit_that_a_person_would_choose() {
     for (kind, said) in [

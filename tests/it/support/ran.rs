@@ -1,6 +1,7 @@
 //! How a command of the real program ends.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -66,6 +67,24 @@ pub fn end(mut command: Command) -> Ran {
         err: rest.concat(),
         made_database: !made.is_empty(),
     }
+}
+
+/// Runs a command whose output is closed after so many lines, as `| head` does. Returns its exit
+/// code and stderr.
+pub fn end_after_lines(mut command: Command, lines: usize) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    // It holds the other end of the pipe.
+    drop(command);
+    // Byte by byte, so that nothing behind these lines is taken.
+    let (mut reader, mut byte, mut read) = (reader, [0], 0);
+    while read < lines && reader.read(&mut byte).unwrap() == 1 {
+        read += usize::from(byte == *b"\n");
+    }
+    drop(reader);
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), said)
 }
 
 /// Runs the program with these arguments and nothing else.
