@@ -278,17 +278,21 @@ impl Login<'_> {
             if attempt.hashes > 0 && attempt.is_blocked_by_now(self.typed_name, attempt.is_home) {
                 return Ok(None);
             }
-            let is_new = area.logged_in_from(row.key, network, self.now);
             let is_admitted = self.allowed.admits(&row);
             if is_admitted && area.is_blocked(row.key, self.address, self.now).await {
                 tried.shared_by.push(row.key);
                 continue;
             }
+            // The login on the page is one for every row. The browser's prompt has only one.
+            let is_new = (is_admitted || way == LoginWay::Page)
+                && area.logged_in_from(row.key, network, self.now);
             if is_admitted && is_new && way == LoginWay::Basic {
                 area.record_login(way, &row, network);
             }
             if is_admitted {
-                area.report_login(&row, self.address);
+                // A browser sends the name and the password with each request.
+                let is_login = way == LoginWay::Page || is_new || attempt.hashes > 0;
+                area.report_login(&row, self.address, is_login);
             }
             tried.opened.push(row);
             if is_admitted && way == LoginWay::Basic {

@@ -150,10 +150,11 @@ impl ThreadArea {
         true
     }
 
-    /// Reports the login of a member to NATS in the background, if the settings say so.
-    pub(super) fn report_login(&self, row: &LoginRow, address: IpAddr) {
+    /// Reports the login of a member to NATS in the background, if the settings say so. `is_login`:
+    /// see [`Reporter::note`].
+    pub(super) fn report_login(&self, row: &LoginRow, address: IpAddr, is_login: bool) {
         if let Some(reports) = &self.shared.reports {
-            reports.note(row.key, &row.username, address);
+            reports.note(row.key, &row.username, address, is_login);
         }
     }
 

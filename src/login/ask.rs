@@ -45,14 +45,14 @@ impl Ask {
                 &String::from_utf8_lossy(query),
             ));
         }
-        Self::read(
-            &Fields::from_urlencoded(query),
-            |_, _| false,
-            "expected site, trial and ask alone",
-        )
+        let refuse = |name: &str, _: &str| {
+            Err(Refusal::malformed("query", "expected site, trial and ask alone", name))
+        };
+        Self::read(&Fields::from_urlencoded(query), refuse)
     }
 
-    /// Reads the query of the login page, which may also contain a return address.
+    /// Reads the query of the login page, which may also contain a return address, and what mail
+    /// programs and social networks add to links. The page lets nobody in whom `/auth` does not.
     ///
     /// # Errors
     ///
@@ -61,19 +61,24 @@ impl Ask {
         let fields = Fields::from_urlencoded(query);
         let mut back = Back::default();
         let take_back = |name: &str, value: &str| {
-            if name == "back" {
-                back = Back::read(value);
+            match name {
+                "back" => back = Back::read(value),
+                // An address is stored in access logs.
+                "username" | "password" => {
+                    let expected = "expected username and password in the form alone";
+                    return Err(Refusal::malformed("query", expected, name));
+                }
+                _ => {}
             }
-            name == "back"
+            Ok(())
         };
-        let ask = Self::read(&fields, take_back, "expected site, trial and back alone")?;
+        let ask = Self::read(&fields, take_back)?;
         Ok((Self { challenge: Challenge::Page, ..ask }, back))
     }
 
     fn read(
         fields: &Fields<'_>,
-        mut further: impl FnMut(&str, &str) -> bool,
-        names_expected: &'static str,
+        mut further: impl FnMut(&str, &str) -> Result<(), Refusal>,
     ) -> Result<Self, Refusal> {
         let (mut site, mut trial, mut ask) = (None, None, None);
         for (name, value) in fields.all() {
@@ -81,8 +86,7 @@ impl Ask {
                 "site" => once("site", value, &mut site)?,
                 "trial" => once("trial", value, &mut trial)?,
                 "ask" => once("ask", value, &mut ask)?,
-                other if further(other, value) => {}
-                other => return Err(Refusal::malformed("query", names_expected, other)),
+                other => further(other, value)?,
             }
         }
         let text = site

@@ -1,7 +1,7 @@
 //! Logins by cookie: whether one admits a visitor, and what ends one. Every check reads the
 //! member's row again.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use futures_util::future::join_all;
@@ -49,7 +49,8 @@ pub async fn by_cookie(
                 {
                     reason = Denial::Shared;
                 } else {
-                    log_rivals(area, logins, login, &caller, now).await?;
+                    // Only a line of the log depends on it.
+                    let _ = log_rivals(area, logins, login, &caller, now).await;
                     return Ok(Admission::In(row));
                 }
             }
@@ -85,8 +86,8 @@ async fn log_rivals(
 pub struct Before {
     /// Those that stay valid, in the new cookie.
     pub kept: Vec<Login>,
-    /// Logins of the sites that the new login is for, and those that the new cookie has no room
-    /// for.
+    /// Logins of the sites that the new login is for, those that the new cookie has no room for,
+    /// and those beside another login of the member or the site that is kept.
     pub ended: Vec<Login>,
 }
 
@@ -108,14 +109,25 @@ pub async fn before(
         let Validity::Valid(..) = validity else { continue };
         if new.iter().any(|row| row.key.site == login.key.site) {
             ended.push(*login);
-        } else if !logins.rivals(login).any(|rival| kept.contains(rival)) {
+        } else if logins.rivals(login).any(|rival| kept.contains(rival)) {
+            ended.push(*login);
+        } else {
             kept.push(*login);
         }
     }
     // The cookie has room for the newest ones, one per member.
     kept.sort_by_key(|login| std::cmp::Reverse(login.issued));
-    let mut members = HashSet::new();
-    kept.retain(|login| members.insert(login.key));
+    let mut newest = HashMap::new();
+    kept.retain(|login| match newest.get(&login.key) {
+        None => newest.insert(login.key, login.id).is_none(),
+        Some(id) => {
+            // The cookies of two names may have the same login.
+            if *id != login.id {
+                ended.push(*login);
+            }
+            false
+        }
+    });
     ended.extend(kept.split_off(kept.len().min(LOGINS_MAX.saturating_sub(new.len()))));
     Ok(Before { kept, ended })
 }

@@ -414,6 +414,13 @@ impl Sharing {
             }
         }
         self.blocked.store(blocks.len(), Ordering::Relaxed);
+        drop(blocks);
+        // What comes after the lift counts, as at other receivers.
+        for member in &lifted {
+            if let Some(seen) = self.shard(*member).get(member) {
+                seen.judged_until = now;
+            }
+        }
         lifted
     }
 

@@ -1,6 +1,7 @@
 //! A request of a visitor, as the web server in front forwards it. Each listener reads it from its
 //! own protocol.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::area::{Area, ThreadArea};
@@ -13,7 +14,7 @@ use super::presented::Presented;
 use super::unkept::Visitor;
 
 /// What identifies a visitor and their browser.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Visit<'a> {
     /// The visitor's address.
     pub address: IpAddr,
@@ -23,6 +24,17 @@ pub struct Visit<'a> {
     pub agent: &'a [u8],
     /// The header `Host`.
     pub host: &'a str,
+}
+
+/// Without the cookies, which are logins.
+impl fmt::Debug for Visit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, host, .. } = self;
+        f.debug_struct("Visit")
+            .field("address", address)
+            .field("host", host)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Visit<'a> {

@@ -85,8 +85,13 @@ impl Reporter {
         })
     }
 
-    /// Queues the report of a login, unless the member was reported within the interval.
-    pub fn note(&self, member: Key, username: &Username, address: IpAddr) {
+    /// Queues the report of a login, unless the member was reported within the interval. A request
+    /// by a password that was remembered (`is_login` is false) continues a login, and is none where
+    /// each login is reported.
+    pub fn note(&self, member: Key, username: &Username, address: IpAddr, is_login: bool) {
+        if !is_login && self.once_in_seconds == 0 {
+            return;
+        }
         let now = self.shared.clock.steady();
         {
             let mut reported = self.reported.lock();

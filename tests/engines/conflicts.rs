@@ -29,6 +29,7 @@ fn listed_on(engine: EngineKind) {
         add(member + 10, name, "ERROR|");
     }
     add(91, "Bob", "ERROR|");
+    post("action=TRIALTOFULL&siteid=1&memberid=92&username=bob&password=secret", "ERROR|");
     post("action=CHANGE&siteid=1&memberid=71&new_username=ann", "ERROR|");
     post("action=EXPIRE&siteid=1&memberid=72&expire=2099-01-01", "OK|");
     post("action=DELETE&siteid=1&memberid=73", "OK|");
@@ -45,7 +46,9 @@ fn listed_on(engine: EngineKind) {
          member 83 \"eve\" of site 1 was refused at TIME and would succeed now\n\
          member 91 \"Bob\" of site 1 was refused at TIME and would not \
          succeed before member 71 leaves\n\
-         4 members without the name that NATS gave them, 1 of whom would get it now\n"
+         member 92 \"bob\" of site 1 was refused at TIME and would not \
+         succeed before member 71 leaves\n\
+         5 members without the name that NATS gave them, 1 of whom would get it now\n"
     );
     let args = ["member", "conflicts", "--json"];
     let json = run_beside(&database, dir.path(), &args).printed();
@@ -65,13 +68,15 @@ fn listed_on(engine: EngineKind) {
             "81 71 \"unknown\" null",
             "82 72 \"at\" 4070908800",
             "83 null \"now\" null",
-            "91 71 \"unknown\" null"
+            "91 71 \"unknown\" null",
+            "92 71 \"unknown\" null"
         ]
     );
 
     add(83, "eve", "OK|");
     add(82, "anna", "OK|");
     post("action=DELETE&siteid=1&memberid=91", "OK|");
+    post("action=DELETE&siteid=1&memberid=92", "OK|");
     assert_eq!(
         conflicts(&["--site", "1"]),
         "member 81 \"bob\" of site 1 was refused at TIME and would not \

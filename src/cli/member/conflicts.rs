@@ -1,5 +1,5 @@
-//! `member conflicts`: members whom an ADD, a MANUALADD or an ACTIVATE did not let in because
-//! another member held the name, and from when it would.
+//! `member conflicts`: members whom an ADD, a MANUALADD, an ACTIVATE or a TRIALTOFULL did not let
+//! in because another member held the name, and from when it would.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write as _, stdout};
@@ -19,7 +19,7 @@ use crate::store::{JournalFilter, Read, StoredRecord, pages};
 use crate::unicode::Visible;
 
 /// The actions that give a person a name.
-const ACTIONS: [&str; 3] = ["ADD", "MANUALADD", "ACTIVATE"];
+const ACTIONS: [&str; 4] = ["ADD", "MANUALADD", "ACTIVATE", "TRIALTOFULL"];
 
 /// The most members who are listed. Each needs some memory until the whole journal is read.
 const LISTED_MAX: usize = 100_000;

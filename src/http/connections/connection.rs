@@ -206,7 +206,8 @@ impl Connection {
 
     /// Since when it waits for its client; `None` if it must not be closed to make room.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
-        let may_close = self.stage.get() != Stage::Handled && !self.is_closing();
+        let is_answered = self.stage.get() == Stage::Handled || self.is_streaming.get();
+        let may_close = !is_answered && !self.is_closing();
         may_close.then(|| self.since.get())
     }
 
@@ -370,8 +371,11 @@ mod tests {
             (Stage::Rest, true),
             (Stage::Handled, false),
         ] {
-            let connection = at_stage(stage, true, now);
+            let connection = Rc::new(at_stage(stage, true, now));
             assert_eq!(connection.waiting_since().is_some(), may, "{stage:?}");
+            let stream = connection.stream();
+            assert_eq!(connection.waiting_since(), None, "{stage:?}: a stream is no idle one");
+            drop(stream);
             connection.close(CloseReason::Full);
             assert_eq!(connection.waiting_since(), None, "{stage:?}: it goes already");
         }

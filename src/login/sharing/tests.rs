@@ -304,6 +304,19 @@ fn a_block_that_is_lifted_before_its_row_was_seen_ends_at_once() {
 }
 
 #[test]
+fn after_a_lift_the_receiver_that_blocked_counts_as_every_other_does() {
+    let (mut scene, block) = just_blocked();
+    let now = NOON + 60;
+    assert!(scene.sharing.take_up(vec![block], now - 1).is_empty());
+    let lifted = SharingBlock { until: now, ..block };
+    assert_eq!(scene.sharing.take_up(vec![lifted], now), [bob()]);
+    scene.block = Some(lifted);
+    let entered: Vec<bool> =
+        (100..109).map(|n| scene.enters(&format!("192.0.{n}.1"), now + 10)).collect();
+    assert_eq!(entered, [[true; 8].as_slice(), &[false]].concat());
+}
+
+#[test]
 fn a_block_that_the_lane_of_notes_refused_is_noted_again_and_else_it_is_not() {
     let (scene, block) = just_blocked();
     assert_eq!(scene.sharing.take_refused(), []);

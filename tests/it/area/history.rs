@@ -1,6 +1,6 @@
 //! The record of logins: who logged in, who did not and why, and what is never recorded.
 
-use super::{Visit, admitted, cookie, log_in};
+use super::{BOB, Visit, admitted, app, auth, cookie, log_in};
 use crate::engines::area::history::{log_out, record, site};
 use crate::support::{App, NOON, eventually};
 
@@ -63,6 +63,18 @@ fn guessers_fill_only_so_many_rows_a_minute() {
     }
     log_out(&app, &cookie);
     assert_eq!(record(&app).len(), 12);
+}
+
+/// Regression: the first check of the day, which was denied, counted as the login.
+#[test]
+fn a_login_by_the_prompt_is_recorded_also_behind_a_page_that_denied_it() {
+    let app = app(&[]);
+    app.post(&format!("{BOB}&trial=1"));
+    assert_eq!(auth(&app, "site=1&trial=no", Visit::with("bob", "secret")).status, 403);
+    assert_eq!(auth(&app, "site=1", Visit::with("bob", "secret")).status, 200);
+    eventually("both are recorded", || {
+        app.rows("SELECT event FROM login ORDER BY id") == ["trial", "login"]
+    });
 }
 
 #[test]

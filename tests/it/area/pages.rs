@@ -412,8 +412,12 @@ fn the_page_of_an_area_for_full_members_logs_the_full_member_in() {
         (200, "1 60 dual 1"),
         "logged in, where a trial is enough",
     );
-    for query in ["site=1&tiral=no", "site=1&site=5", "site=1&trial=maybe", "trial=no"] {
+    for query in ["site=1&site=5", "site=1&trial=maybe", "trial=no"] {
         assert_eq!(raw(&app, &format!("GET /login?{query}"), "", "").status, 400, "{query}");
+    }
+    // Mail programs and social networks add them to a link.
+    for query in ["site=1&fbclid=x", "utm_source=a&site=1&utm_source=b", "site=1&a[]=b"] {
+        assert_eq!(raw(&app, &format!("GET /login?{query}"), "", "").status, 200, "{query}");
     }
 }
 
@@ -459,4 +463,8 @@ fn a_password_in_the_url_logs_nobody_in() {
     app.post(BOB);
     let response = raw(&app, "POST /login?site=1&username=bob&password=secret", FROM_HERE, "");
     assert_eq!((response.status, response.header("set-cookie")), (400, None));
+    assert_eq!(
+        response.body.trim_end(),
+        "query: expected username and password in the form alone, found \"username\""
+    );
 }

@@ -118,6 +118,8 @@ fn a_new_login_carries_no_other_members_of_a_site_over_from_a_second_cookie() {
     is(admitted(&app, &both), BOB_IS_IN, "carried over");
     app.post("action=DELETE&siteid=1&memberid=71");
     is(admitted(&app, &both), LOGIN, "nobody else is in it");
+    // Regression: the login that was left out stayed valid, and no logout could end it.
+    is(admitted(&app, &eve), LOGIN, "a copy of the one that was left out");
 }
 
 /// Releases before made one cookie with two members of a site. Such logins do not compete with each

@@ -34,14 +34,34 @@ fn check(app: &App, password: &str) -> Response {
 }
 
 fn log_in_by_the_page(app: &App) {
+    log_in_from(app, "2001:db8::1");
+}
+
+fn log_in_from(app: &App, address: &str) {
     let form = "username=testakovsky2&password=secret";
-    let request = Request::post("/login?site=1").same_origin().from("2001:db8::1").form(form);
+    let request = Request::post("/login?site=1").same_origin().from(address).form(form);
     assert_eq!(app.send(request).status, 303);
 }
 
 fn reports(nats: &Nats, count: usize) -> Vec<String> {
     eventually("a report", || nats.asked().len() >= count);
     nats.asked()
+}
+
+/// Regression: with 0, a browser that sends the password with each picture made as many reports.
+#[test]
+fn each_login_is_reported_where_that_is_set_and_not_each_request() {
+    let nats = Nats::with(vec![done()]);
+    let flags = ["--nats-report-logins", "recordlogin", "--nats-report-hours", "0"];
+    let app = app(&nats, &flags);
+    for _ in 0..10 {
+        assert_eq!(check(&app, "secret").status, 200);
+    }
+    log_in_by_the_page(&app);
+    log_in_by_the_page(&app);
+    let asked = reports(&nats, 3);
+    let of = |address: &str| asked.iter().filter(|report| report.contains(address)).count();
+    assert_eq!((of("203.0.113.9"), of("2001"), asked.len()), (1, 2, 3));
 }
 
 #[test]
@@ -85,7 +105,7 @@ fn each_login_is_reported_with_0_hours_and_to_the_resource_of_the_setting() {
         let nats = Nats::with(vec![done()]);
         let app = app(&nats, &["--nats-report-logins", place, "--nats-report-hours", "0"]);
         for count in 1..4 {
-            assert_eq!(check(&app, "secret").status, 200);
+            log_in_from(&app, "203.0.113.9");
             let asked = reports(&nats, count);
             assert!(asked[count - 1].starts_with(line), "{asked:?}");
             assert_eq!(asked[count - 1].contains(NATS_KEY), place == "login", "{asked:?}");
@@ -104,7 +124,7 @@ fn a_report_that_nats_cannot_take_is_tried_again_and_one_that_it_refuses_is_not(
         app.set_unix(app.now() + 1);
         nats.asked().len() >= 3
     });
-    assert_eq!(check(&app, "secret").status, 200);
+    log_in_from(&app, "203.0.113.9");
     reports(&nats, 4);
     log_in_by_the_page(&app);
     let asked = reports(&nats, 5);
