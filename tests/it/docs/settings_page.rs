@@ -131,6 +131,10 @@ fn describe_setting(setting: &Arg, page: &mut String) {
     let name = setting.get_id().as_str();
     let again = match value_name(setting).as_str() {
         _ if name == "config" => "needs a restart; SIGHUP reads the file again",
+        _ if ["postback_token_file", "sharing_country_file"].contains(&name) => {
+            "SIGHUP reads the setting and the file again; a restart is needed to begin or to end \
+             its use"
+        }
         "FILE" if RELOADED.contains(&name) => "SIGHUP reads the setting and the file again",
         _ if RELOADED.contains(&name) => "SIGHUP reads it again",
         _ => "needs a restart",
@@ -146,7 +150,7 @@ fn describe_setting(setting: &Arg, page: &mut String) {
     let _ = writeln!(page, "\n### `{flag}`\n\n{}", wrap(&sentence(&meaning), "", ""));
     let _ = writeln!(page, "\n{}", wrap(&names, "- ", "  "));
     let _ = writeln!(page, "- Default: {default}");
-    let _ = writeln!(page, "- Change: {again}");
+    let _ = writeln!(page, "{}", wrap(&format!("Change: {again}"), "- ", "  "));
 }
 
 fn describe_command(command: &Command, page: &mut String) {
