@@ -6,6 +6,7 @@ use super::cookie::Lifetimes;
 use super::cookie_domains::CookieDomains;
 use crate::block::BlockKind;
 use crate::identity::Key;
+use crate::shared_use::SharingBlock;
 
 /// Seconds of an hour.
 pub const HOUR_SECONDS: i64 = 3_600;
@@ -86,6 +87,17 @@ pub struct SharingConfig {
 }
 
 /// `docs/sharing.md` has the reasons for these numbers.
+impl SharingConfig {
+    /// Whether a block applies at `now` by these settings: `--sharing` may have become `log`, or
+    /// the member exempt. A clock that was set back does not make a block longer.
+    pub fn holds(&self, block: &SharingBlock, now: i64) -> bool {
+        self.action == SharingAction::Block
+            && !self.exempt_members.contains(&block.key)
+            && block.until > now
+            && block.until - now <= self.block_seconds
+    }
+}
+
 impl Default for SharingConfig {
     fn default() -> Self {
         Self {

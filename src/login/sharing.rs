@@ -208,11 +208,7 @@ impl Sharing {
         if self.blocked() == 0 {
             return false;
         }
-        // A clock that was set back does not make a block longer.
-        let holds = |HeldBlock { block, .. }: &HeldBlock| {
-            block.until > now && block.until - now <= self.config.block_seconds
-        };
-        self.blocks.read().get(&member).is_some_and(holds)
+        self.blocks.read().get(&member).is_some_and(|held| self.config.holds(&held.block, now))
     }
 
     /// Keeps a use for [`Sharing::uncounted`], if there is room. Returns whether no use waited:

@@ -1,9 +1,12 @@
 //! What is known of one member now.
 
+use std::collections::BTreeSet;
+
 use crate::action::Standing;
-use crate::block::{Block, LoginName};
+use crate::block::{Block, LoginName, Network};
 use crate::identity::{Key, Username};
-use crate::login::explanation::{MemberFacts, explain_whole};
+use crate::login::explanation::{MemberFacts, explain, explain_whole};
+use crate::login::settings::SharingConfig;
 use crate::login_record::StoredLogin;
 use crate::member::Member;
 use crate::shared_use::{MemberNetwork, SharingBlock};
@@ -29,6 +32,8 @@ pub struct Profile {
     pub network_blocks: Vec<Block>,
     /// When they last counted as shared.
     pub sharing: Option<SharingBlock>,
+    /// Whether they are blocked for that.
+    sharing_holds: bool,
     /// The networks from which they used the members area lately.
     pub networks: Vec<MemberNetwork>,
     /// When this was read, unix seconds.
@@ -36,31 +41,56 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Reads it.
+    /// Reads it. `rules` are the settings in effect; `None` for a command, which may have others
+    /// than the service.
     ///
     /// # Errors
     ///
     /// If the database cannot be read.
-    pub fn read(reader: &dyn Read, key: Key, now: i64) -> Result<Self, Fault> {
+    pub fn read(
+        reader: &dyn Read,
+        key: Key,
+        rules: Option<&SharingConfig>,
+        now: i64,
+    ) -> Result<Self, Fault> {
         let standing = reader.standing(key, now)?;
         let logins = reader.last_logins(key, LOGINS_READ)?;
         let blocks = match row(&standing) {
             Some(row) => reader.blocks_of(&LoginName::new(row.username.as_str()), now)?,
             None => Vec::new(),
         };
-        let mut tried: Vec<&str> = Vec::new();
+        let mut tried: Vec<Network> = Vec::new();
         for login in &logins {
-            let network = login.record.network.as_str();
-            if !tried.contains(&network) && tried.len() < NETWORKS_MAX {
+            let network = Network::parse(&login.record.network);
+            if let Some(network) = network.filter(|network| !tried.contains(network))
+                && tried.len() < NETWORKS_MAX
+            {
                 tried.push(network);
             }
         }
+        // A block may be one of a wider network.
+        let wider: BTreeSet<Network> = tried.into_iter().flat_map(Network::and_wider).collect();
         let mut network_blocks = Vec::new();
-        for network in tried {
-            network_blocks.extend(reader.block_of_network(network, now)?);
+        for network in wider {
+            network_blocks.extend(reader.block_of_network(&network.to_string(), now)?);
         }
         let (sharing, networks) = (reader.sharing_of(key)?, reader.networks_of(key)?);
-        Ok(Self { key, standing, logins, blocks, network_blocks, sharing, networks, now })
+        let holds = |block: &SharingBlock| match rules {
+            Some(rules) => rules.holds(block, now),
+            None => block.until > now,
+        };
+        let sharing_holds = sharing.as_ref().is_some_and(holds);
+        Ok(Self {
+            key,
+            standing,
+            logins,
+            blocks,
+            network_blocks,
+            sharing,
+            sharing_holds,
+            networks,
+            now,
+        })
     }
 
     /// The row, whether they are a member or not.
@@ -85,7 +115,7 @@ impl Profile {
 
     /// The block for sharing that is in force.
     pub fn sharing_block(&self) -> Option<&SharingBlock> {
-        self.sharing.as_ref().filter(|block| block.until > self.now)
+        self.sharing.as_ref().filter(|_| self.sharing_holds)
     }
 
     /// All blocks for wrong passwords that concern them.
@@ -100,15 +130,26 @@ impl Profile {
 
     /// The sentence whether they get in now, and if not, why. `time` writes an instant.
     pub fn explanation(&self, time: &dyn Fn(i64) -> String) -> String {
-        let blocks = if self.is_here() { self.all_blocks() } else { Vec::new() };
-        let facts = MemberFacts {
+        explain_whole(&self.facts(&self.blocks_in_force()), time)
+    }
+
+    /// It without the beginning, for a line that names the member.
+    pub fn short_explanation(&self) -> String {
+        explain(&self.facts(&self.blocks_in_force()))
+    }
+
+    fn blocks_in_force(&self) -> Vec<Block> {
+        if self.is_here() { self.all_blocks() } else { Vec::new() }
+    }
+
+    fn facts<'a>(&'a self, blocks: &'a [Block]) -> MemberFacts<'a> {
+        MemberFacts {
             standing: &self.standing,
             logins: &self.logins,
-            blocks: &blocks,
-            sharing: self.sharing,
+            blocks,
+            sharing: self.sharing_block().copied(),
             now: self.now,
-        };
-        explain_whole(&facts, time)
+        }
     }
 }
 

@@ -4,24 +4,22 @@
 use std::io::{BufWriter, Write, stdout};
 
 use super::find::find;
-use crate::action::Standing;
-use crate::block::{Block, LoginName};
 use crate::cli::failure::Failure;
 use crate::cli::journal;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
 use crate::identity::{Key, MemberId, SiteId};
-use crate::login::explanation::{MemberFacts, explain};
 use crate::login_record::StoredLogin;
 use crate::member::Member;
+use crate::member_view::profile::Profile;
 use crate::password::Stored;
 use crate::replay::record_text;
-use crate::store::{JournalFilter, Read, pages};
+use crate::store::{JournalFilter, Read};
 use crate::unicode::Visible;
 
 /// The last logins that are shown.
-const LOGINS_MAX: u32 = 10;
+const LOGINS_MAX: usize = 10;
 /// The most members that are shown at once.
 const MEMBERS_MAX: usize = 20;
 
@@ -53,25 +51,15 @@ pub(super) fn run(config: &Config, site: Option<SiteId>, text: &str) -> Result<(
 }
 
 fn show(out: &mut impl Write, reader: &dyn Read, key: Key) -> Result<(), Failure> {
-    let now = Clock::System.now();
-    let standing = reader.standing(key, now)?;
-    let row = match &standing {
-        Standing::Here(row) | Standing::Lapsed(row) => Some(row),
-        Standing::Former(former) => Some(&former.member),
-        Standing::Unknown => None,
-    };
-    let logins = reader.last_logins(key, LOGINS_MAX)?;
-    let blocks = match &standing {
-        Standing::Here(row) => blocks_of(reader, row, now)?,
-        Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => Vec::new(),
-    };
-    let sharing = reader.sharing_of(key)?;
-    let facts = MemberFacts { standing: &standing, logins: &logins, blocks: &blocks, sharing, now };
-    writeln!(out, "member {} of site {}: {}", key.member, key.site, explain(&facts))?;
+    let profile = Profile::read(reader, key, None, Clock::System.now())?;
+    let explanation = profile.short_explanation();
+    writeln!(out, "member {} of site {}: {explanation}", key.member, key.site)?;
+    let logins = profile.logins.get(..LOGINS_MAX).unwrap_or(&profile.logins);
+    let row = profile.row();
     if let Some(row) = row {
         describe(out, row)?;
     }
-    show_logins(out, &logins)?;
+    show_logins(out, logins)?;
     writeln!(out, "\nhistory:")?;
     let filter = JournalFilter {
         site: Some(key.site.get()),
@@ -79,14 +67,6 @@ fn show(out: &mut impl Write, reader: &dyn Read, key: Key) -> Result<(), Failure
         ..JournalFilter::default()
     };
     journal::print(reader, &filter, out, |record| Ok(record_text(record)))
-}
-
-/// The current blocks whose name is the member's.
-fn blocks_of(reader: &dyn Read, row: &Member, now: i64) -> Result<Vec<Block>, Failure> {
-    let name = LoginName::new(row.username.as_str());
-    let mut blocks = pages::blocks(reader, now)?;
-    blocks.retain(|block| block.target.name() == Some(&name));
-    Ok(blocks)
 }
 
 fn show_logins(out: &mut impl Write, logins: &[StoredLogin]) -> Result<(), Failure> {

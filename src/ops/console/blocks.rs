@@ -1,6 +1,8 @@
 //! `/blocks`: login blocks because of wrong passwords, and members who are blocked because several
 //! people seem to use their login. Each can be lifted.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::Data;
@@ -15,7 +17,7 @@ use crate::chain::chain;
 use crate::fields::Fields;
 use crate::http::state::ThreadState;
 use crate::identity::{Key, MemberId, SiteId};
-use crate::login::settings::SharingAction;
+use crate::login::settings::{SharingAction, SharingConfig};
 use crate::member_change::lift::Lift;
 use crate::ops::form::Form;
 use crate::ops::session::Session;
@@ -40,14 +42,20 @@ struct Listed {
 }
 
 impl Listed {
-    fn read(read: &dyn Read, after: Option<&BlockCursor>, now: i64) -> Result<Self, Fault> {
+    fn read(
+        read: &dyn Read,
+        after: Option<&BlockCursor>,
+        rules: &SharingConfig,
+        now: i64,
+    ) -> Result<Self, Fault> {
         let BlockPage { blocks, unreadable, next } = read.blocks_page(after, now)?;
         let mut blocks: Vec<Block> = blocks.into_iter().map(|(block, _)| block).collect();
         let is_cut = blocks.len() > PAGE_BLOCKS;
         blocks.truncate(PAGE_BLOCKS);
         let next = if is_cut { blocks.last().map(BlockCursor::of) } else { next };
         // One more, which shows that there are more.
-        let sharing = read.sharing_blocks(now, SHARING_MAX + 1)?;
+        let mut sharing = read.sharing_blocks(now, SHARING_MAX + 1)?;
+        sharing.retain(|block| rules.holds(block, now));
         Ok(Self { blocks, next, unreadable, sharing })
     }
 }
@@ -72,7 +80,9 @@ pub async fn list(
         _ => None,
     };
     let (now, times, is_first) = (state.shared().clock.now(), times(&request), after.is_none());
-    let listed = state.reads().read(move |read| Listed::read(read, after.as_ref(), now)).await;
+    let area = Arc::clone(&state.area().shared);
+    let read = move |read: &dyn Read| Listed::read(read, after.as_ref(), &area.config.sharing, now);
+    let listed = state.reads().read(read).await;
     match listed {
         Ok(listed) => {
             let rule = sharing_rule(&state);

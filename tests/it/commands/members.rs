@@ -146,6 +146,31 @@ fn show_tells_why_a_member_does_not_get_in_and_their_last_logins() {
     assert!(shown.contains(logins), "{shown}");
 }
 
+/// Regression: the block was one of a wider network, and the command looked for names alone.
+#[test]
+fn show_tells_of_a_block_of_a_network_around_the_one_that_a_member_tried_from() {
+    let dir = temp_dir();
+    let limits = ["--login-limit-network", "2", "--login-limit-pair", "0"];
+    let flags = [&["--trusted-proxy", "127.0.0.1"], &limits[..]].concat();
+    let service = Program::serve(dir.path(), &flags);
+    service.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
+    let visit = |name: &str, password: &str, from: &str| {
+        let request = Request::get("/auth?site=1").basic(name, password).from(from);
+        send_raw(service.address, request).unwrap().status
+    };
+    for number in 0..12 {
+        visit(&format!("x{number}"), "wrong", &format!("2001:db8:1:{number:x}::1"));
+    }
+    assert_eq!(visit("bob", "secret", "2001:db8:1:20::1"), 403);
+    let show = || without_times(&run_on(dir.path(), &["member", "show", "bob"]).printed());
+    eventually("the block is told", || show().contains("cannot log in"));
+    let shown = show();
+    let (from, why) = shown.lines().next().unwrap().split_once(", because ").unwrap();
+    let network = "member 71 of site 1: cannot log in from 2001:db8:1::/56 until ";
+    assert!(from.starts_with(network), "{shown}");
+    assert_eq!(why, "too many wrong passwords came from that network; from elsewhere they can");
+}
+
 #[test]
 fn remove_and_restore_act_beside_the_service_and_are_journalled_as_the_operators() {
     let (dir, program) = service();

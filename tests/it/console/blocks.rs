@@ -3,7 +3,7 @@
 use nats_userman::operator::Role;
 
 use crate::engines::console::blocks::{FLAGS, block};
-use crate::support::{App, OPS, Request};
+use crate::support::{App, OPS, Request, eventually};
 
 #[test]
 fn bad_targets_foreign_forms_and_strangers_lift_nothing() {
@@ -27,4 +27,27 @@ fn bad_targets_foreign_forms_and_strangers_lift_nothing() {
     let unknown = app.send_ops(Request::post("/blocks/lift").same_origin().form(&with));
     assert_eq!(unknown.status, 401, "without a session");
     assert_eq!(app.rows("SELECT count(*) FROM block"), ["1"]);
+}
+
+/// Regression: with `--sharing log` nobody is blocked, and the pages said that they were.
+#[test]
+fn a_block_because_of_sharing_that_the_settings_do_not_apply_is_none() {
+    let flags = |action: &'static str| {
+        let more = ["--trusted-proxy", "127.0.0.1", "--sharing-networks", "1", "--sharing", action];
+        [&OPS, &more[..]].concat()
+    };
+    let app = App::start_with(&flags("block"));
+    app.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret");
+    let status = |app: &App, from: &str| {
+        let request = Request::get("/auth?site=1").basic("bob", "secret").from(from);
+        app.send(request).status
+    };
+    assert_eq!([status(&app, "203.0.113.9"), status(&app, "198.51.100.7")], [200, 403]);
+    eventually("it is stored", || app.rows("SELECT count(*) FROM sharing_block") == ["1"]);
+    let app = app.restart(&flags("log"));
+    assert_eq!(status(&app, "198.51.100.7"), 200);
+    let anna = app.console("anna", Role::Support);
+    let member = anna.get("/members/1/71").body;
+    assert!(member.contains("They may log in"), "{member}");
+    assert!(anna.get("/blocks").body.contains("No member is blocked because of sharing."));
 }

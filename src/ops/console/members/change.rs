@@ -1,5 +1,7 @@
 //! `/members/{site}/{memberid}/{change}`: a page that says what will happen, and the change.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::{Data, Path};
@@ -185,7 +187,9 @@ fn no_such_change(key: Key, request: &HttpRequest, signed: &Signed) -> HttpRespo
 
 async fn profile(state: &ThreadState, key: Key) -> Result<Profile, Box<dyn std::error::Error>> {
     let now = state.shared().clock.now();
-    Ok(state.reads().read(move |read| Profile::read(read, key, now)).await?)
+    let area = Arc::clone(&state.area().shared);
+    let read = move |read: &dyn Read| Profile::read(read, key, Some(&area.config.sharing), now);
+    Ok(state.reads().read(read).await?)
 }
 
 fn nothing_to_do(kind: Kind, key: Key, why: &str) -> Page {

@@ -1,5 +1,7 @@
 //! `/members/{site}/{memberid}`: one member, whether they get in, and their history.
 
+use std::sync::Arc;
+
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::{Value, context};
@@ -9,6 +11,7 @@ use crate::action::Standing;
 use crate::fields::Fields;
 use crate::http::state::ThreadState;
 use crate::identity::Key;
+use crate::login::settings::SharingConfig;
 use crate::member_view::profile::Profile;
 use crate::member_view::timeline::{Cursor, Page as Entries, page as read_entries};
 use crate::ops::console::page::{Message, Page, Pages, times};
@@ -38,9 +41,10 @@ impl Shown {
         key: Key,
         after: Cursor,
         done: Option<i64>,
+        rules: &SharingConfig,
         now: i64,
     ) -> Result<Self, Fault> {
-        let profile = Profile::read(read, key, now)?;
+        let profile = Profile::read(read, key, Some(rules), now)?;
         let blocks = profile.all_blocks();
         let entries = read_entries(read, key, after, &blocks, profile.sharing.as_ref())?;
         let wanted = done;
@@ -66,7 +70,10 @@ pub async fn member(
     let after = query.get("before").and_then(Cursor::parse).unwrap_or(Cursor::NEWEST);
     let done = query.get("record").and_then(|id| id.parse().ok()).filter(|&id: &i64| id > 0);
     let (now, times) = (state.shared().clock.now(), times(&request));
-    match state.reads().read(move |read| Shown::read(read, key, after, done, now)).await {
+    let area = Arc::clone(&state.area().shared);
+    let shown =
+        move |read: &dyn Read| Shown::read(read, key, after, done, &area.config.sharing, now);
+    match state.reads().read(shown).await {
         Ok(shown) => {
             let done =
                 shown.done.as_ref().and_then(|record| told(record, signed.operator.as_str()));
