@@ -103,6 +103,8 @@ fn a_line_of_htpasswd_that_cannot_be_used_is_refused_with_its_cause() {
 fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
     let dir = temp_dir();
     let data = dir.path().join("data");
+    let twice = "FILE, line 9: the dump has the table \"member_auth\" twice: dump one database; \
+                 nothing was imported";
     let cut = "the file is cut off, or a mark within a value is not doubled; nothing was imported";
     for (name, bytes, args, said) in [
         (
@@ -144,6 +146,9 @@ fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
                 .into(),
         ),
         ("empty", Vec::new(), &[], "FILE: has no rows".into()),
+        ("two databases", dump_of_two("password"), &[], twice.into()),
+        ("two with other columns", dump_of_two("biller"), &[], twice.into()),
+        ("two and --table", dump_of_two("biller"), &["--table", "member_auth"], twice.into()),
     ] {
         let file = write(dir.path(), name, bytes);
         let ran = run_on(&data, &[&["import", &file], args].concat());
@@ -167,6 +172,22 @@ fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
         ),
     );
     assert!(!data.exists());
+}
+
+/// As `mysqldump --databases live staging` writes it. The third column of the second table has this
+/// name, and the fourth that of the third.
+fn dump_of_two(third: &str) -> Vec<u8> {
+    let fourth = if third == "password" { "biller" } else { "password" };
+    let table = |database: &str, third: &str, fourth: &str| {
+        format!(
+            "USE `{database}`;\nCREATE TABLE `member_auth` (`memberid` int, `username` text,\n\
+             `{third}` text, `{fourth}` text);\n\
+             INSERT INTO `member_auth` VALUES (71,'bob','secret','CCBILL');\n"
+        )
+    };
+    let live = table("live", "password", "biller");
+    let staging = table("staging", third, fourth);
+    format!("-- MySQL dump 10.13\n{live}{staging}-- Dump completed\n").into_bytes()
 }
 
 #[test]
