@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::columns::Header;
+use super::columns::{Column, Header};
 use super::lines::{has_nul, not_utf_8};
 use super::{BadSource, Mapping, ROW_BYTES_MAX, RefusedRow, Row, Rows, Source, Step};
 
@@ -127,6 +127,9 @@ impl Rows for Delimited {
             if text.contains('\0') {
                 return Ok(Step::Refused(has_nul()));
             }
+            if has_stray_break(text, self.header.at(at)) {
+                return Ok(Step::Refused(stray_break()));
+            }
             if !NULLS.contains(&text) {
                 self.header.at(at).iter().for_each(|&column| row.set(column, text));
             }
@@ -136,6 +139,19 @@ impl Rows for Delimited {
 
     fn unused(&self) -> &[String] {
         &self.header.unused
+    }
+}
+
+/// Whether a value has a line break where none belongs: two stray quotation marks make one value of
+/// all that is between them, also of whole rows. A password in clear may have one.
+fn has_stray_break(text: &str, columns: &[Column]) -> bool {
+    text.contains(['\n', '\r']) && columns.iter().any(|column| *column != Column::Password)
+}
+
+fn stray_break() -> RefusedRow {
+    RefusedRow {
+        problem: "a value has a line break: is a quotation mark not closed?".into(),
+        remedy: "correct these lines and import again; a mark within a value is written twice",
     }
 }
 
@@ -251,6 +267,23 @@ mod tests {
              closed? nothing was imported"
         );
         assert_eq!(rows("", b',').unwrap_err(), "members: has no rows");
+    }
+
+    /// Regression: the rows between two stray marks were a part of a value, and nothing was said.
+    #[test]
+    fn a_value_with_a_line_break_is_refused_but_for_a_password_and_a_column_that_is_not_imported() {
+        let stray = "a value has a line break: is a quotation mark not closed?";
+        let text = "username,password,email,address\n\
+                    bob,a,\"e2@x,\nann,b,e3@x,\nsue,c,e4@x\",\n\
+                    \"eve\r\",d,,\nkim,\"e\nf\",,\"1 Road\nTown\"\n";
+        assert_eq!(
+            rows(text, b',').unwrap(),
+            [
+                format!("lines 2 to 4: {stray}"),
+                format!("line 5: {stray}"),
+                "lines 6 to 8: Some(\"kim\") Some(\"e\\nf\")".to_owned(),
+            ]
+        );
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
             .into(),
         format!("line 9: expected 5 columns, found 4; {again}"),
         format!("line 10: {soon}; {again}"),
-        format!("lines 12 to 13: username: {name}, found \"two\\u{{a}}lines\"; {again}"),
+        format!("lines 12 to 13: {STRAY}"),
         "line 14: siteid: expected 1, which --site gives, found 5; \
          leave --site out to import all sites"
             .into(),
@@ -60,6 +60,34 @@ fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
         ["71|bob|", "80|kim|4070908800"]
     );
 }
+
+/// Regression: the rows between two stray marks were a part of a value, and the exit code was 0.
+#[test]
+fn rows_between_two_stray_quotation_marks_are_refused_with_their_lines() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let file = write(
+        dir.path(),
+        "members.csv",
+        "siteid,memberid,username,password,email,address\n\
+         1,71,bob,secret,\"e2@x,\n\
+         1,72,ann,secret,e3@x,\n\
+         1,73,sue,secret,e4@x\",\n\
+         1,74,eve,\"two\nlines\",e5@x,\"1 Road\nTown\"\n",
+    );
+    let ran = run_on(&data, &["import", &file]);
+    ran.ended(1, "nats-userman: 1 of 2 rows were refused and changed nothing: see above\n");
+    let said = format!(
+        "{file}: columns that are not imported: \"address\"\nlines 2 to 4: {STRAY}\nlines 5 to 7: \
+         password: taken as clear text with a line break in it: is a quotation mark not closed?\n1 \
+         added, 0 changed, 0 were so already, 1 refused\n"
+    );
+    assert_eq!(ran.out, said);
+    assert_eq!(rows(&open(&data), "SELECT username, email FROM member_auth"), ["eve|e5@x"]);
+}
+
+const STRAY: &str = "a value has a line break: is a quotation mark not closed?; correct these \
+                     lines and import again; a mark within a value is written twice";
 
 #[test]
 fn a_name_that_another_member_holds_is_refused_with_the_words_of_the_reply() {
