@@ -18,7 +18,7 @@ const END: &str = "\u{1}end of the file\u{1}";
 /// What Excel writes into a first line of its own, before the separator.
 pub(super) const EXCEL_SEPARATOR: &str = "sep=";
 
-/// Words for "no value" in exports of databases.
+/// Words for "no value" in exports of databases. The `export` of this program writes none.
 const NULLS: [&str; 2] = ["NULL", "\\N"];
 
 /// The rows of a CSV or TSV file.
@@ -27,6 +27,8 @@ pub(super) struct Delimited {
     records: csv::Reader<Bounded>,
     record: ByteRecord,
     header: Header,
+    /// Whether the file is an `export` of this program, which has each value as it is.
+    is_export: bool,
     row_begins: Rc<Cell<u64>>,
 }
 
@@ -44,8 +46,8 @@ impl Delimited {
         let mut builder = ReaderBuilder::new();
         let records =
             builder.has_headers(false).flexible(true).delimiter(separator).from_reader(bounded);
-        let header = Header::default();
-        let mut rows = Self { name, records, record: ByteRecord::new(), header, row_begins };
+        let (record, header) = (ByteRecord::new(), Header::default());
+        let mut rows = Self { name, records, record, header, is_export: false, row_begins };
         if !rows.read()? {
             return Err(BadSource(format!("{}: has no rows", rows.name)));
         }
@@ -62,6 +64,7 @@ impl Delimited {
         let names = names.ok_or_else(|| not_utf_8(&rows.name, line))?;
         rows.header = Header::of(&names, mapping)
             .map_err(|problem| BadSource(format!("{}: {problem}", rows.name)))?;
+        rows.is_export = rows.header.has(Column::SealKey);
         Ok(rows)
     }
 
@@ -130,7 +133,7 @@ impl Rows for Delimited {
             if has_stray_break(text, self.header.at(at)) {
                 return Ok(Step::Refused(stray_break()));
             }
-            if !NULLS.contains(&text) {
+            if self.is_export || !NULLS.contains(&text) {
                 self.header.at(at).iter().for_each(|&column| row.set(column, text));
             }
         }
