@@ -131,6 +131,8 @@ fn a_line_of_htpasswd_that_cannot_be_used_is_refused_with_its_cause() {
 fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
     let dir = temp_dir();
     let data = dir.path().join("data");
+    let ends = "and the file ends there without a line break: it is cut off, make it again, or \
+                correct its last row; nothing was imported";
     let twice = "FILE, line 9: the dump has the table \"member_auth\" twice: dump one database; \
                  nothing was imported";
     let cut = "the file is cut off, or a mark within a value is not doubled; nothing was imported";
@@ -174,6 +176,24 @@ fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
                 .into(),
         ),
         ("empty", Vec::new(), &[], "FILE: has no rows".into()),
+        (
+            "csv cut off",
+            [MEMBERS, "1,75,ki"].concat().into_bytes(),
+            &[],
+            format!("FILE, line 7: expected 8 columns, found 3, {ends}"),
+        ),
+        (
+            "json lines cut off",
+            format!("{JSON}{}", &JSON[..40]).into_bytes(),
+            &[],
+            format!("FILE, line 2: expected a JSON object, found a mistake in column 40, {ends}"),
+        ),
+        (
+            "htpasswd cut off",
+            b"bob:41R19prsa7NLQ\nan".to_vec(),
+            &["--site", "1"],
+            format!("FILE, line 2: expected NAME:HASH, found no colon, {ends}"),
+        ),
         ("two databases", dump_of_two("password"), &[], twice.into()),
         ("two with other columns", dump_of_two("biller"), &[], twice.into()),
         ("two and --table", dump_of_two("biller"), &["--table", "member_auth"], twice.into()),
@@ -200,6 +220,19 @@ fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
         ),
     );
     assert!(!data.exists());
+}
+
+const JSON: &str = "{\"siteid\":1,\"memberid\":71,\"username\":\"bob\",\"password\":\"secret\"}\n";
+
+/// By hand, people write such files.
+#[test]
+fn a_last_row_that_is_complete_needs_no_line_break() {
+    for text in [MEMBERS.lines().take(2).collect::<Vec<_>>().join("\n").as_str(), JSON.trim_end()] {
+        let dir = temp_dir();
+        let file = write(dir.path(), "members", text);
+        let added = "1 added, 0 changed, 0 were so already, 0 refused\n";
+        assert_eq!(run_on(&dir.path().join("data"), &["import", &file]).printed(), added);
+    }
 }
 
 /// As `mysqldump --databases live staging` writes it. The third column of the second table has this
