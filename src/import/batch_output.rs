@@ -36,7 +36,10 @@ impl Rows for BatchOutput {
         if values.len() != self.header.len() {
             let (expected, found) = (self.header.len(), values.len());
             let problem = format!("expected {expected} columns, found {found}");
-            return Ok(Step::Refused(RefusedRow::new(problem)));
+            return match found < expected {
+                true => self.lines.part(problem),
+                false => Ok(Step::Refused(RefusedRow::new(problem))),
+            };
         }
         for (at, value) in values.into_iter().enumerate() {
             // NULL, and a text of these four letters, are printed alike.
@@ -123,5 +126,16 @@ mod tests {
             ]
         );
         assert_eq!(rows.unused(), ["note"]);
+    }
+
+    #[test]
+    fn an_output_that_ends_within_a_row_is_an_error() {
+        let source = Source::of_bytes("members", &b"memberid\tusername\tpassword\n71\tbo"[..]);
+        let mut rows = BatchOutput::of(&source, &Mapping::default()).unwrap();
+        assert_eq!(
+            rows.next(&mut Row::default()).unwrap_err().to_string(),
+            "members, line 2: expected 3 columns, found 2, and the file ends there without a line \
+             break: it is cut off, make it again, or correct its last row; nothing was imported"
+        );
     }
 }

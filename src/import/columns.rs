@@ -173,6 +173,10 @@ impl Header {
         Ok(Self { unused: unused.map(|(name, _)| name).collect(), columns })
     }
 
+    pub(super) fn has(&self, column: Column) -> bool {
+        self.columns.iter().flatten().any(|known| *known == column)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.columns.len()
     }

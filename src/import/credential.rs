@@ -108,7 +108,7 @@ fn hashed(text: &str, key: Key, vault: &Vault) -> Option<Stored> {
 }
 
 /// What is to be said of a password that is taken as clear text, and may be none: a digest without
-/// a salt, which a program may also have drawn as a password, or a part of a hash.
+/// a salt, which a program may also have drawn as a password, a part of a hash, or several lines.
 pub(super) fn doubt(row: &Row, taken: &Stored) -> Option<&'static str> {
     let text = row.get(Column::Password).filter(|_| matches!(taken, Stored::Sealed(_)))?;
     let is_digest =
@@ -117,6 +117,12 @@ pub(super) fn doubt(row: &Row, taken: &Stored) -> Option<&'static str> {
         return Some(
             "password: taken as clear text, and it looks like a hash without a salt, which no \
              login can use",
+        );
+    }
+    if text.contains(['\n', '\r']) {
+        return Some(
+            "password: taken as clear text with a line break in it: is a quotation mark not \
+             closed?",
         );
     }
     (begins_as_hash(text) && Cryptpass::of_any_form(text).is_none()).then_some(

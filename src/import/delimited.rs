@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::columns::Header;
-use super::lines::{has_nul, not_utf_8};
+use super::columns::{Column, Header};
+use super::lines::{cut_off, has_nul, not_utf_8};
 use super::{BadSource, Mapping, ROW_BYTES_MAX, RefusedRow, Row, Rows, Source, Step};
 
 /// Comes after the text. If it is not read as a row of its own, a quotation mark before it was not
@@ -18,7 +18,7 @@ const END: &str = "\u{1}end of the file\u{1}";
 /// What Excel writes into a first line of its own, before the separator.
 pub(super) const EXCEL_SEPARATOR: &str = "sep=";
 
-/// Words for "no value" in exports of databases.
+/// Words for "no value" in exports of databases. The `export` of this program writes none.
 const NULLS: [&str; 2] = ["NULL", "\\N"];
 
 /// The rows of a CSV or TSV file.
@@ -27,25 +27,40 @@ pub(super) struct Delimited {
     records: csv::Reader<Bounded>,
     record: ByteRecord,
     header: Header,
+    /// Whether the file is an `export` of this program, which has each value as it is.
+    is_export: bool,
+    /// The last row, if it has too few columns: its line, and what is wrong.
+    short: Option<(u64, String)>,
     row_begins: Rc<Cell<u64>>,
+    /// The last byte of the text that was read.
+    last_byte: Rc<Cell<u8>>,
 }
 
 impl Delimited {
     /// Reads the names of the columns.
     pub(super) fn of(source: &Source, separator: u8, mapping: &Mapping) -> Result<Self, BadSource> {
         let name = source.name().to_owned();
-        let row_begins = Rc::new(Cell::new(0));
-        let end = Cursor::new(format!("\n{END}\n"));
+        let (row_begins, last_byte) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         let bounded = Bounded {
-            text: Box::new(source.text()?.chain(end)),
+            text: source.text()?,
+            end: Cursor::new(format!("\n{END}\n")),
             given: 0,
             row_begins: Rc::clone(&row_begins),
+            last_byte: Rc::clone(&last_byte),
         };
         let mut builder = ReaderBuilder::new();
         let records =
             builder.has_headers(false).flexible(true).delimiter(separator).from_reader(bounded);
-        let header = Header::default();
-        let mut rows = Self { name, records, record: ByteRecord::new(), header, row_begins };
+        let mut rows = Self {
+            name,
+            records,
+            record: ByteRecord::new(),
+            header: Header::default(),
+            is_export: false,
+            short: None,
+            row_begins,
+            last_byte,
+        };
         if !rows.read()? {
             return Err(BadSource(format!("{}: has no rows", rows.name)));
         }
@@ -62,6 +77,7 @@ impl Delimited {
         let names = names.ok_or_else(|| not_utf_8(&rows.name, line))?;
         rows.header = Header::of(&names, mapping)
             .map_err(|problem| BadSource(format!("{}: {problem}", rows.name)))?;
+        rows.is_export = rows.header.has(Column::SealKey);
         Ok(rows)
     }
 
@@ -90,6 +106,16 @@ impl Delimited {
         Ok(true)
     }
 
+    /// Whether the text ends where a row does.
+    fn check_end(&self) -> Result<(), BadSource> {
+        match &self.short {
+            Some((line, problem)) if !matches!(self.last_byte.get(), b'\n' | b'\r') => {
+                Err(cut_off(&self.name, *line, problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn unclosed(&self) -> BadSource {
         let breaks = self.record.as_slice().iter().filter(|&&b| b == b'\n').count();
         let first = self.records.position().line().saturating_sub(breaks as u64).max(1);
@@ -112,14 +138,16 @@ impl Rows for Delimited {
     fn next(&mut self, row: &mut Row) -> Result<Step, BadSource> {
         row.clear();
         if !self.read()? {
+            self.check_end()?;
             return Ok(Step::End);
         }
         (row.line, row.last_line) = self.place();
-        if self.record.len() != self.header.len() {
-            let (expected, found) = (self.header.len(), self.record.len());
-            return Ok(Step::Refused(RefusedRow::new(format!(
-                "expected {expected} columns, found {found}"
-            ))));
+        self.short = None;
+        let (expected, found) = (self.header.len(), self.record.len());
+        if found != expected {
+            let problem = format!("expected {expected} columns, found {found}");
+            self.short = (found < expected).then(|| (row.line, problem.clone()));
+            return Ok(Step::Refused(RefusedRow::new(problem)));
         }
         for (at, field) in self.record.iter().enumerate() {
             let text =
@@ -127,7 +155,10 @@ impl Rows for Delimited {
             if text.contains('\0') {
                 return Ok(Step::Refused(has_nul()));
             }
-            if !NULLS.contains(&text) {
+            if has_stray_break(text, self.header.at(at)) {
+                return Ok(Step::Refused(stray_break()));
+            }
+            if self.is_export || !NULLS.contains(&text) {
                 self.header.at(at).iter().for_each(|&column| row.set(column, text));
             }
         }
@@ -139,12 +170,28 @@ impl Rows for Delimited {
     }
 }
 
+/// Whether a value has a line break where none belongs: two stray quotation marks make one value of
+/// all that is between them, also of whole rows. A password in clear may have one.
+fn has_stray_break(text: &str, columns: &[Column]) -> bool {
+    text.contains(['\n', '\r']) && columns.iter().any(|column| *column != Column::Password)
+}
+
+fn stray_break() -> RefusedRow {
+    RefusedRow {
+        problem: "a value has a line break: is a quotation mark not closed?".into(),
+        remedy: "correct these lines and import again; a mark within a value is written twice",
+    }
+}
+
 /// Ends with an error within a row that is too long. A row with a quotation mark that is not closed
 /// would take the rest of the file.
 struct Bounded {
     text: Box<dyn BufRead>,
+    /// [`END`], which comes after the text.
+    end: Cursor<String>,
     given: u64,
     row_begins: Rc<Cell<u64>>,
+    last_byte: Rc<Cell<u8>>,
 }
 
 impl Read for Bounded {
@@ -156,7 +203,11 @@ impl Read for Bounded {
                  was imported"
             )));
         }
-        let read = self.text.read(buffer)?;
+        let mut read = self.text.read(buffer)?;
+        match buffer[..read].last() {
+            Some(&byte) => self.last_byte.set(byte),
+            None => read = self.end.read(buffer)?,
+        }
         self.given += read as u64;
         Ok(read)
     }
@@ -251,6 +302,43 @@ mod tests {
              closed? nothing was imported"
         );
         assert_eq!(rows("", b',').unwrap_err(), "members: has no rows");
+    }
+
+    /// Regression: the rows between two stray marks were a part of a value, and nothing was said.
+    #[test]
+    fn a_value_with_a_line_break_is_refused_but_for_a_password_and_a_column_that_is_not_imported() {
+        let stray = "a value has a line break: is a quotation mark not closed?";
+        let text = "username,password,email,address\n\
+                    bob,a,\"e2@x,\nann,b,e3@x,\nsue,c,e4@x\",\n\
+                    \"eve\r\",d,,\nkim,\"e\nf\",,\"1 Road\nTown\"\n";
+        assert_eq!(
+            rows(text, b',').unwrap(),
+            [
+                format!("lines 2 to 4: {stray}"),
+                format!("line 5: {stray}"),
+                "lines 6 to 8: Some(\"kim\") Some(\"e\\nf\")".to_owned(),
+            ]
+        );
+    }
+
+    /// Regression: the rows before the end were imported.
+    #[test]
+    fn a_file_that_ends_within_a_row_is_an_error_and_one_without_a_line_break_is_not() {
+        let cut = "and the file ends there without a line break: it is cut off, make it again, or \
+                   correct its last row; nothing was imported";
+        let header = "username,password,email";
+        for (rest, columns) in [("sue", 1), ("sue,x", 2), ("\"s\"", 1), ("ann,y,\n\n\nsue,x", 2)] {
+            let text = format!("{header}\nbob,x,\n{rest}");
+            let line = text.lines().count();
+            let short = format!("line {line}: expected 3 columns, found {columns}");
+            assert_eq!(rows(&text, b',').unwrap_err(), format!("members, {short}, {cut}"));
+            for end in ["\n", "\r\n", "\r"] {
+                assert!(rows(&format!("{text}{end}"), b',').is_ok(), "{end:?}");
+            }
+        }
+        for rest in ["sue,x,", "sue,x,e@x", "sue,x,\"e\"", "ann\nsue,x,e", "sue,x,e,f"] {
+            assert!(rows(&format!("{header}\nbob,x,\n{rest}"), b',').is_ok(), "{rest}");
+        }
     }
 
     #[test]

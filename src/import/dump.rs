@@ -21,16 +21,34 @@ pub(super) struct Dump {
     text: SqlText,
     mapping: Mapping,
     wanted: Option<String>,
+    /// The database that the last USE has named.
+    database: Option<String>,
     /// The columns of each table that was made so far.
-    tables: HashMap<String, Vec<String>>,
-    /// The table whose rows are read, with its columns.
-    table: Option<(String, Header)>,
+    tables: HashMap<TableName, Vec<String>>,
+    /// The table whose rows are read.
+    chosen: Option<Chosen>,
     /// Why a table with other columns was left out, if no other one is found.
     unfit: Option<String>,
     /// Within the values of a statement.
     is_within: bool,
     rows: u64,
     values: Vec<Option<Vec<u8>>>,
+}
+
+/// A table of a dump. Those of two databases may have one name.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct TableName {
+    database: Option<String>,
+    name: String,
+}
+
+/// The table whose rows are read.
+struct Chosen {
+    table: TableName,
+    columns: Vec<String>,
+    header: Header,
+    /// Whether the dump makes it again behind its rows.
+    is_made_again: bool,
 }
 
 impl Dump {
@@ -44,8 +62,9 @@ impl Dump {
             text: SqlText::of(source)?,
             mapping: mapping.clone(),
             wanted: wanted.map(str::to_owned),
+            database: None,
             tables: HashMap::new(),
-            table: None,
+            chosen: None,
             unfit: None,
             is_within: false,
             rows: 0,
@@ -65,6 +84,7 @@ impl Dump {
                     self.check_end()?;
                     return Ok(false);
                 }
+                Token::Word(word) if is(&word, "USE") => self.use_database()?,
                 Token::Word(word) if is(&word, "CREATE") => self.create()?,
                 Token::Word(word) if is(&word, "INSERT") || is(&word, "REPLACE") => {
                     if self.insert()? {
@@ -85,7 +105,7 @@ impl Dump {
                  nothing was imported"
             )));
         }
-        match (&self.table, &self.wanted, &self.unfit) {
+        match (&self.chosen, &self.wanted, &self.unfit) {
             (Some(_), ..) => Ok(()),
             (None, Some(wanted), None) => Err(BadSource(format!(
                 "{}: the dump has no rows of a table {wanted:?}: check --table",
@@ -116,13 +136,29 @@ impl Dump {
         )
     }
 
+    /// `USE name;`
+    fn use_database(&mut self) -> Result<(), BadSource> {
+        match self.text.token()? {
+            Token::Name(name) | Token::Word(name) => self.database = Some(name),
+            Token::Sign(b';') => return Ok(()),
+            _ => {}
+        }
+        self.skip_statement()
+    }
+
+    /// The table of these names: its own one, perhaps behind that of its database.
+    fn table_of(&self, mut names: Vec<String>) -> Option<TableName> {
+        let name = names.pop()?;
+        Some(TableName { database: names.pop().or_else(|| self.database.clone()), name })
+    }
+
     /// `CREATE TABLE name (column type ..., KEY ...);`
     fn create(&mut self) -> Result<(), BadSource> {
         let Token::Word(word) = self.text.token()? else { return self.skip_statement() };
         if !is(&word, "TABLE") {
             return self.skip_statement();
         }
-        let (mut name, mut columns, mut depth, mut is_first) = (None, Vec::new(), 0, false);
+        let (mut names, mut columns, mut depth, mut is_first) = (Vec::new(), Vec::new(), 0, false);
         loop {
             match self.text.token()? {
                 Token::End => return Err(self.cut_off()),
@@ -133,7 +169,8 @@ impl Dump {
                 }
                 Token::Sign(b')') => depth -= 1,
                 Token::Sign(b',') => is_first = depth == 1,
-                Token::Name(text) if depth == 0 => name = Some(text),
+                // Behind the columns come the options of the table.
+                Token::Name(text) if depth == 0 && columns.is_empty() => names.push(text),
                 Token::Name(text) if is_first => {
                     columns.push(text);
                     is_first = false;
@@ -142,34 +179,42 @@ impl Dump {
                 _ => is_first = false,
             }
         }
-        if let Some(name) = name
-            && columns.len() <= COLUMNS_MAX
-            && self.tables.len() < TABLES_MAX
-        {
-            self.tables.insert(name, columns);
+        if let Some(table) = self.table_of(names) {
+            self.made(table, columns);
         }
         Ok(())
     }
 
+    fn made(&mut self, table: TableName, columns: Vec<String>) {
+        if let Some(chosen) = self.chosen.as_mut().filter(|chosen| chosen.table == table) {
+            chosen.is_made_again = true;
+        }
+        // Not even the columns of a table of that name that was made before.
+        self.tables.remove(&table);
+        if columns.len() <= COLUMNS_MAX && self.tables.len() < TABLES_MAX {
+            self.tables.insert(table, columns);
+        }
+    }
+
     /// `INSERT INTO name (columns) VALUES`, before the first row. `false` for another table.
     fn insert(&mut self) -> Result<bool, BadSource> {
-        let (mut name, mut named, mut depth) = (None, Vec::new(), 0);
+        let (mut names, mut named, mut depth) = (Vec::new(), Vec::new(), 0);
         loop {
             match self.text.token()? {
                 Token::End => return Err(self.cut_off()),
                 Token::Sign(b';') => return Ok(false),
                 Token::Sign(b'(') => depth += 1,
                 Token::Sign(b')') => depth -= 1,
-                Token::Name(text) if depth == 0 => name = Some(text),
+                Token::Name(text) if depth == 0 => names.push(text),
                 Token::Name(text) => named.push(text),
                 Token::Word(word) if depth == 0 && is(&word, "VALUES") => break,
                 _ => {}
             }
         }
-        let Some(name) = name else {
+        let Some(table) = self.table_of(names) else {
             return Err(self.said("expected the name of a table in back quotes after INSERT INTO"));
         };
-        if !self.is_wanted(&name, named)? {
+        if !self.is_wanted(table, named)? {
             self.skip_statement()?;
             return Ok(false);
         }
@@ -178,17 +223,17 @@ impl Dump {
     }
 
     /// Whether these rows are those of the table of members.
-    fn is_wanted(&mut self, name: &str, named: Vec<String>) -> Result<bool, BadSource> {
-        if self.wanted.as_deref().is_some_and(|wanted| wanted != name) {
+    fn is_wanted(&mut self, table: TableName, named: Vec<String>) -> Result<bool, BadSource> {
+        let name = &table.name;
+        if self.wanted.as_ref().is_some_and(|wanted| wanted != name) {
             return Ok(false);
         }
-        if let Some((known, _)) = &self.table
-            && known == name
-            && named.is_empty()
-        {
-            return Ok(true);
+        if self.chosen.as_ref().is_some_and(|chosen| chosen.is_another_of_its_name(&table)) {
+            return Err(self.said(format_args!(
+                "the dump has the table {name:?} twice: dump one database; nothing was imported"
+            )));
         }
-        let columns = if named.is_empty() { self.tables.get(name).cloned() } else { Some(named) };
+        let columns = if named.is_empty() { self.tables.get(&table) } else { Some(&named) };
         let Some(columns) = columns else {
             self.unfit = Some(format!(
                 "the rows of the table {name:?} have no names of columns: make the dump without \
@@ -196,13 +241,20 @@ impl Dump {
             ));
             return Ok(false);
         };
-        match Header::of(&columns, &self.mapping) {
-            Ok(header) => match &self.table {
-                Some((known, _)) if known != name => Err(self.said(format_args!(
-                    "the tables {known:?} and {name:?} both have members: name one with --table"
-                ))),
+        if self.chosen.as_ref().is_some_and(|it| it.table == table && it.columns == *columns) {
+            return Ok(true);
+        }
+        match Header::of(columns, &self.mapping) {
+            Ok(header) => match &self.chosen {
+                Some(Chosen { table: known, .. }) if known != &table => {
+                    Err(self.said(format_args!(
+                        "the tables {:?} and {name:?} both have members: name one with --table",
+                        known.name
+                    )))
+                }
                 _ => {
-                    self.table = Some((name.to_owned(), header));
+                    let columns = columns.clone();
+                    self.chosen = Some(Chosen { table, columns, header, is_made_again: false });
                     Ok(true)
                 }
             },
@@ -241,7 +293,7 @@ impl Dump {
     }
 
     fn fill(&self, row: &mut Row) -> Result<Step, BadSource> {
-        let Some((_, header)) = &self.table else { return Ok(Step::End) };
+        let Some(Chosen { header, .. }) = &self.chosen else { return Ok(Step::End) };
         if self.values.len() != header.len() {
             return Ok(Step::Refused(RefusedRow::new(format!(
                 "expected {} columns, found {}",
@@ -262,6 +314,13 @@ impl Dump {
             columns.iter().for_each(|&column| row.set(column, text));
         }
         Ok(Step::Row)
+    }
+}
+
+impl Chosen {
+    /// Whether rows of `table` are those of another table, although it has the same name.
+    fn is_another_of_its_name(&self, table: &TableName) -> bool {
+        self.table.name == table.name && (self.table != *table || self.is_made_again)
     }
 }
 
@@ -292,7 +351,7 @@ impl Rows for Dump {
     }
 
     fn unused(&self) -> &[String] {
-        self.table.as_ref().map_or(&[], |(_, header)| &header.unused)
+        self.chosen.as_ref().map_or(&[], |chosen| &chosen.header.unused)
     }
 }
 
@@ -351,6 +410,70 @@ mod tests {
                 "line 15, row 4: expected 5 columns, found 2",
                 "line 16, row 5: Some(\"-75\") Some(\"eve\") Some(\"-- x\")",
                 "line 16, row 6: expected text, found a NUL byte",
+            ]
+        );
+    }
+
+    const TWICE: &str = "the dump has the table \"member_auth\" twice: dump one database; nothing \
+                         was imported";
+
+    /// Regression: the rows of the second table were read with the columns of the first.
+    #[test]
+    fn rows_of_two_tables_of_one_name_are_an_error() {
+        let insert = "INSERT INTO `member_auth` VALUES (1,71,'bob','x',NULL);\n";
+        let other = CREATE.replace("username", "note_2").replace("`note`", "`username`");
+        for (text, line) in [
+            (format!("USE `live`;\n{CREATE}{insert}USE `old`;\n{CREATE}{insert}{END}"), 30),
+            (format!("USE `live`;\n{CREATE}{insert}USE `old`;\n{other}{insert}{END}"), 30),
+            (format!("{CREATE}{insert}{CREATE}{insert}{END}"), 28),
+            (format!("{CREATE}{insert}{other}{insert}{END}"), 28),
+            (format!("{CREATE}USE live;\n{CREATE}{insert}USE old;\n{insert}{END}"), 30),
+            (
+                format!(
+                    "{}{}{END}",
+                    "INSERT INTO `a`.`member_auth` (`username`,`cryptpass`) VALUES ('bob','x');\n",
+                    "INSERT INTO `b`.`member_auth` (`username`,`cryptpass`) VALUES ('ann','x');\n",
+                ),
+                2,
+            ),
+        ] {
+            for wanted in [None, Some("member_auth")] {
+                assert_eq!(
+                    rows(&text, wanted).unwrap_err(),
+                    format!("dump, line {line}: {TWICE}"),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_made_twice_and_has_rows_once_is_read_with_its_own_columns() {
+        let insert = "INSERT INTO `member_auth` VALUES (1,71,'bob','x',NULL);\n";
+        let bob = |line: u32| format!("line {line}, row 1: Some(\"71\") Some(\"bob\") Some(\"x\")");
+        let other = "CREATE TABLE `member_auth` (`username` int, `password` int);\n";
+        for (text, line) in [
+            (format!("USE `old`;\n{other}USE `live`;\n{CREATE}{insert}{END}"), 17),
+            (format!("USE `live`;\n{CREATE}{insert}USE `old`;\n{other}{END}"), 15),
+            (format!("{other}{CREATE}{insert}{other}{END}"), 15),
+            (format!("USE `live`;\n{CREATE}USE `old`;\n{other}USE `live`;\n{insert}{END}"), 18),
+        ] {
+            assert_eq!(rows(&text, None).unwrap(), [bob(line)], "{text}");
+        }
+    }
+
+    #[test]
+    fn rows_without_names_are_not_read_with_the_names_of_rows_before_them() {
+        let text = format!(
+            "{CREATE}INSERT INTO `member_auth` (`username`,`cryptpass`,`note`,`siteid`,`memberid`) \
+             VALUES ('ann','y','',1,72);\nINSERT INTO `member_auth` VALUES (1,71,'bob','x','');\n\
+             {END}"
+        );
+        assert_eq!(
+            rows(&text, None).unwrap(),
+            [
+                "line 14, row 1: Some(\"72\") Some(\"ann\") Some(\"y\")",
+                "line 15, row 2: Some(\"71\") Some(\"bob\") Some(\"x\")",
             ]
         );
     }

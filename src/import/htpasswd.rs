@@ -29,14 +29,18 @@ impl Rows for Htpasswd {
             if text.trim().is_empty() || text.starts_with('#') {
                 continue;
             }
-            return Ok(match split(text) {
+            return match split(text) {
                 Ok((name, hash)) => {
                     row.set(Column::Username, name);
                     row.set(Column::Cryptpass, hash);
-                    Step::Row
+                    Ok(Step::Row)
                 }
-                Err(problem) => Step::Refused(RefusedRow::new(problem)),
-            });
+                // Before the hash begins.
+                Err(problem) if text.find(':').is_none_or(|at| at + 1 == text.len()) => {
+                    self.lines.part(problem.to_owned())
+                }
+                Err(problem) => Ok(Step::Refused(RefusedRow::new(problem))),
+            };
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::lines::Lines;
@@ -43,16 +43,23 @@ impl Rows for JsonLines {
         let object = Object { row, mapping: &self.mapping, unused: &mut self.unused };
         let mut json = serde_json::Deserializer::from_str(self.lines.text());
         let read = json.deserialize_map(object).and_then(|()| json.end());
-        Ok(match read {
-            Ok(()) => Step::Row,
+        match read {
+            Ok(()) => Ok(Step::Row),
+            // A value may be wrong before the line ends within the object.
+            Err(error) if is_part(self.lines.text()) => self.lines.part(problem(&error)),
             // Errors of the syntax show nothing of the line. Those that are made here show a key.
-            Err(error) => Step::Refused(RefusedRow::new(problem(&error))),
-        })
+            Err(error) => Ok(Step::Refused(RefusedRow::new(problem(&error)))),
+        }
     }
 
     fn unused(&self) -> &[String] {
         &self.unused
     }
+}
+
+/// Whether the text ends within an object.
+fn is_part(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }
 
 fn problem(error: &serde_json::Error) -> String {
@@ -164,5 +171,27 @@ mod tests {
             ]
         );
         assert_eq!(rows.unused(), ["x"]);
+    }
+
+    #[test]
+    fn a_file_that_ends_within_an_object_is_an_error_and_one_without_a_line_break_is_not() {
+        let whole = "{\"username\":\"a\"}\n{\"username\":{\"b\":1},\"x\":\"\\u00e9\",\"y\":true}";
+        for at in 0..=whole.len() {
+            let source = Source::of_bytes("members", &whole.as_bytes()[..at]);
+            let mut rows = JsonLines::of(&source, &Mapping::default()).unwrap();
+            let mut row = Row::default();
+            let error = loop {
+                match rows.next(&mut row) {
+                    Ok(Step::End) => break None,
+                    Ok(_) => {}
+                    Err(error) => break Some(error.to_string()),
+                }
+            };
+            let is_whole = [0, 16, 17, whole.len()].contains(&at);
+            assert_eq!(error.is_none(), is_whole, "{at} {error:?}");
+            let end = ", and the file ends there without a line break: it is cut off, make it \
+                       again, or correct its last row; nothing was imported";
+            assert!(error.is_none_or(|error| error.ends_with(end)), "{at}");
+        }
     }
 }

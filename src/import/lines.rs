@@ -11,6 +11,8 @@ pub(super) struct Lines {
     /// The number of the last line that was read, from 1.
     line: u64,
     bytes: Vec<u8>,
+    /// Whether a line break ended it.
+    is_ended: bool,
 }
 
 /// What a line is.
@@ -28,6 +30,7 @@ impl Lines {
             from: source.text()?,
             line: 0,
             bytes: Vec::new(),
+            is_ended: true,
         })
     }
 
@@ -40,15 +43,15 @@ impl Lines {
             return Ok(Line::End);
         }
         self.line += 1;
-        let is_ended = self.bytes.last() == Some(&b'\n');
-        if is_ended {
+        self.is_ended = self.bytes.last() == Some(&b'\n');
+        if self.is_ended {
             self.bytes.pop();
         }
         if self.bytes.last() == Some(&b'\r') {
             self.bytes.pop();
         }
         if self.bytes.len() > ROW_BYTES_MAX {
-            if !is_ended {
+            if !self.is_ended {
                 self.skip_to_the_end()?;
             }
             return Ok(Line::Refused(too_long()));
@@ -74,6 +77,15 @@ impl Lines {
     /// The last line that was read.
     pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
+    /// What the reader of rows returns for a line that has only a part of a row. Without a line
+    /// break, it is where the file was cut off.
+    pub(super) fn part(&self, problem: String) -> Result<Step, BadSource> {
+        match self.is_ended {
+            true => Ok(Step::Refused(RefusedRow::new(problem))),
+            false => Err(cut_off(&self.name, self.line, &problem)),
+        }
     }
 
     fn skip_to_the_end(&mut self) -> Result<(), BadSource> {
@@ -103,6 +115,14 @@ pub(super) fn too_long() -> RefusedRow {
 
 pub(super) fn has_nul() -> RefusedRow {
     RefusedRow::new("expected text, found a NUL byte")
+}
+
+/// The file ends within a row.
+pub(super) fn cut_off(name: &str, line: u64, problem: &str) -> BadSource {
+    BadSource(format!(
+        "{name}, line {line}: {problem}, and the file ends there without a line break: it is cut \
+         off, make it again, or correct its last row; nothing was imported"
+    ))
 }
 
 /// An encoding cannot be recognised from bytes of one character each, so the usual one is named.

@@ -359,12 +359,16 @@ mod tests {
         let taken = "password: taken as clear text, and it";
         let digest = format!("{taken} looks like a hash without a salt, which no login can use");
         let cut = format!("{taken} begins as a hash does: it may have been cut off");
+        let broken = "password: taken as clear text with a line break in it: is a quotation mark \
+                      not closed?"
+            .to_owned();
         for (password, noted) in [
             ("5ebe2294ecd0e0f08eab7690d2a6ee69", Some(digest)),
             ("$1$abc$xx", Some(cut.clone())),
             ("$2y$10$short", Some(cut)),
             ("$apr1$abcdefgh$0UjStWmXslmzQv7sQKyIS/", None),
             ("$ecret$", None),
+            ("a\nb", Some(broken)),
         ] {
             let row =
                 [(Column::MemberId, "71"), (Column::Username, "bob"), (Column::Password, password)];

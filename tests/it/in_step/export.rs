@@ -142,6 +142,34 @@ fn what_was_exported_is_imported_into_an_equal_table() {
     }
 }
 
+/// Regression: words of databases for "no value" were read as such, so that these members were
+/// refused or lost their values.
+#[test]
+fn members_whose_values_are_words_for_no_value_survive_an_export() {
+    let scene = Scene::new();
+    for (member, name) in [(71, "NULL"), (72, "%5CN"), (73, "bob")] {
+        let values = "password=NULL&email=NULL&biller=%5CN&trial=0";
+        let add = format!("action=ADD&siteid=1&memberid={member}&username={name}&{values}");
+        scene.post(&[&add]);
+    }
+    let members = "SELECT memberid, username, email, biller FROM member_auth";
+    let stored = scene.app.rows(members);
+    assert_eq!(stored, ["71|NULL|NULL|\\N", "72|\\N|NULL|\\N", "73|bob|NULL|\\N"]);
+    for format in ["csv", "jsonl"] {
+        let file = scene.file("members");
+        scene.export(format, &file, &[]).printed();
+        let new = scene.file(&format!("new-{format}"));
+        fs::create_dir(&new).unwrap();
+        fs::copy(scene.data().join("seal.key"), new.join("seal.key")).unwrap();
+        let imported = crate::commands::run_on(&new, &["import", file.to_str().unwrap()]);
+        let added = "3 added, 0 changed, 0 were so already, 0 refused\n";
+        assert_eq!(imported.printed(), added, "{format}");
+        let location = nats_userman::store::Location::sqlite(new.join("userman.db"));
+        let copy = crate::support::Beside::open(&location);
+        assert_eq!(copy.rows(members), stored, "{format}");
+    }
+}
+
 #[test]
 fn a_file_named_like_the_standard_output_is_refused() {
     let scene = Scene::new();

@@ -47,7 +47,7 @@ fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
             .into(),
         format!("line 9: expected 5 columns, found 4; {again}"),
         format!("line 10: {soon}; {again}"),
-        format!("lines 12 to 13: username: {name}, found \"two\\u{{a}}lines\"; {again}"),
+        format!("lines 12 to 13: {STRAY}"),
         "line 14: siteid: expected 1, which --site gives, found 5; \
          leave --site out to import all sites"
             .into(),
@@ -60,6 +60,34 @@ fn a_refused_row_is_a_line_with_cause_and_remedy_and_the_others_are_imported() {
         ["71|bob|", "80|kim|4070908800"]
     );
 }
+
+/// Regression: the rows between two stray marks were a part of a value, and the exit code was 0.
+#[test]
+fn rows_between_two_stray_quotation_marks_are_refused_with_their_lines() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let file = write(
+        dir.path(),
+        "members.csv",
+        "siteid,memberid,username,password,email,address\n\
+         1,71,bob,secret,\"e2@x,\n\
+         1,72,ann,secret,e3@x,\n\
+         1,73,sue,secret,e4@x\",\n\
+         1,74,eve,\"two\nlines\",e5@x,\"1 Road\nTown\"\n",
+    );
+    let ran = run_on(&data, &["import", &file]);
+    ran.ended(1, "nats-userman: 1 of 2 rows were refused and changed nothing: see above\n");
+    let said = format!(
+        "{file}: columns that are not imported: \"address\"\nlines 2 to 4: {STRAY}\nlines 5 to 7: \
+         password: taken as clear text with a line break in it: is a quotation mark not closed?\n1 \
+         added, 0 changed, 0 were so already, 1 refused\n"
+    );
+    assert_eq!(ran.out, said);
+    assert_eq!(rows(&open(&data), "SELECT username, email FROM member_auth"), ["eve|e5@x"]);
+}
+
+const STRAY: &str = "a value has a line break: is a quotation mark not closed?; correct these \
+                     lines and import again; a mark within a value is written twice";
 
 #[test]
 fn a_name_that_another_member_holds_is_refused_with_the_words_of_the_reply() {
@@ -103,6 +131,10 @@ fn a_line_of_htpasswd_that_cannot_be_used_is_refused_with_its_cause() {
 fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
     let dir = temp_dir();
     let data = dir.path().join("data");
+    let ends = "and the file ends there without a line break: it is cut off, make it again, or \
+                correct its last row; nothing was imported";
+    let twice = "FILE, line 9: the dump has the table \"member_auth\" twice: dump one database; \
+                 nothing was imported";
     let cut = "the file is cut off, or a mark within a value is not doubled; nothing was imported";
     for (name, bytes, args, said) in [
         (
@@ -144,6 +176,27 @@ fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
                 .into(),
         ),
         ("empty", Vec::new(), &[], "FILE: has no rows".into()),
+        (
+            "csv cut off",
+            [MEMBERS, "1,75,ki"].concat().into_bytes(),
+            &[],
+            format!("FILE, line 7: expected 8 columns, found 3, {ends}"),
+        ),
+        (
+            "json lines cut off",
+            format!("{JSON}{}", &JSON[..40]).into_bytes(),
+            &[],
+            format!("FILE, line 2: expected a JSON object, found a mistake in column 40, {ends}"),
+        ),
+        (
+            "htpasswd cut off",
+            b"bob:41R19prsa7NLQ\nan".to_vec(),
+            &["--site", "1"],
+            format!("FILE, line 2: expected NAME:HASH, found no colon, {ends}"),
+        ),
+        ("two databases", dump_of_two("password"), &[], twice.into()),
+        ("two with other columns", dump_of_two("biller"), &[], twice.into()),
+        ("two and --table", dump_of_two("biller"), &["--table", "member_auth"], twice.into()),
     ] {
         let file = write(dir.path(), name, bytes);
         let ran = run_on(&data, &[&["import", &file], args].concat());
@@ -167,6 +220,35 @@ fn nothing_is_made_of_a_file_that_is_unusable_as_a_whole() {
         ),
     );
     assert!(!data.exists());
+}
+
+const JSON: &str = "{\"siteid\":1,\"memberid\":71,\"username\":\"bob\",\"password\":\"secret\"}\n";
+
+/// By hand, people write such files.
+#[test]
+fn a_last_row_that_is_complete_needs_no_line_break() {
+    for text in [MEMBERS.lines().take(2).collect::<Vec<_>>().join("\n").as_str(), JSON.trim_end()] {
+        let dir = temp_dir();
+        let file = write(dir.path(), "members", text);
+        let added = "1 added, 0 changed, 0 were so already, 0 refused\n";
+        assert_eq!(run_on(&dir.path().join("data"), &["import", &file]).printed(), added);
+    }
+}
+
+/// As `mysqldump --databases live staging` writes it. The third column of the second table has this
+/// name, and the fourth that of the third.
+fn dump_of_two(third: &str) -> Vec<u8> {
+    let fourth = if third == "password" { "biller" } else { "password" };
+    let table = |database: &str, third: &str, fourth: &str| {
+        format!(
+            "USE `{database}`;\nCREATE TABLE `member_auth` (`memberid` int, `username` text,\n\
+             `{third}` text, `{fourth}` text);\n\
+             INSERT INTO `member_auth` VALUES (71,'bob','secret','CCBILL');\n"
+        )
+    };
+    let live = table("live", "password", "biller");
+    let staging = table("staging", third, fourth);
+    format!("-- MySQL dump 10.13\n{live}{staging}-- Dump completed\n").into_bytes()
 }
 
 #[test]
