@@ -217,6 +217,7 @@ pub fn apply(
     }
     let mut view = View::default();
     engine.load(&wanted, &mut view, moment)?;
+    tell_move(engine, moment)?;
     let mut outcomes = Vec::with_capacity(postbacks.len());
     for postback in postbacks {
         outcomes.push(decide(vault, postback, &mut view, moment));
@@ -227,6 +228,12 @@ pub fn apply(
     }
     engine.save(&outcomes)?;
     Ok(outcomes.into_iter().map(|outcome| outcome.record.reply).collect())
+}
+
+/// Where members were moved by a clock that was set back since, the first record says so. After it,
+/// no other one may: the database shows the present time again, also to the next start.
+pub(crate) fn tell_move(engine: &mut dyn Engine, moment: Moment) -> Result<(), Fault> {
+    if moment.moved_until > moment.now { engine.probe(moment.now) } else { Ok(()) }
 }
 
 /// Saves a batch without the outcomes of quiet postbacks that change nothing.

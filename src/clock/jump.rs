@@ -134,10 +134,11 @@ pub fn is_behind(now: i64, last: i64) -> Option<String> {
 }
 
 /// Until when a command may move members. A command has no second clock to compare, so that is the
-/// last recorded activity if the clock is far ahead of it.
+/// last recorded activity if the clock is far ahead of it. If the clock was set back behind that,
+/// members were moved until then.
 pub fn moment_of_command(now: i64, last: Option<i64>) -> Moment {
-    let is_far_ahead = |last: &i64| now.saturating_sub(*last) > QUIET_SECONDS;
-    Moment { now, moved_until: last.filter(is_far_ahead).unwrap_or(now) }
+    let is_far_away = |last: &i64| *last > now || now.saturating_sub(*last) > QUIET_SECONDS;
+    Moment { now, moved_until: last.filter(is_far_away).unwrap_or(now) }
 }
 
 /// A clock that was set: the time that it would show, the time that it shows, and when that is
@@ -394,7 +395,7 @@ mod tests {
             (None, 0),
             (Some(NOON - DAY), 0),
             (Some(NOON - DAY - 1), DAY + 1),
-            (Some(NOON + DAY), 0),
+            (Some(NOON + DAY), -DAY),
         ] {
             let moment = moment_of_command(NOON, last);
             assert_eq!((moment.now, moment.now - moment.moved_until), (NOON, behind), "{last:?}");

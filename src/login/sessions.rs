@@ -107,9 +107,8 @@ pub async fn before(
     let all: Vec<&Login> = logins.iter().collect();
     for (&login, validity) in all.iter().zip(validities(area, &all, now).await?) {
         let Validity::Valid(..) = validity else { continue };
-        if new.iter().any(|row| row.key.site == login.key.site) {
-            ended.push(*login);
-        } else if logins.rivals(login).any(|rival| kept.contains(rival)) {
+        let is_replaced = new.iter().any(|row| row.key.site == login.key.site);
+        if is_replaced || logins.rivals(login).any(|rival| kept.contains(rival)) {
             ended.push(*login);
         } else {
             kept.push(*login);

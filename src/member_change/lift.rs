@@ -2,6 +2,7 @@
 //! one for sharing), or one block of the list.
 
 use crate::action::{Change, Recorded};
+use crate::apply::tell_move;
 use crate::block::Block;
 use crate::clock::Moment;
 use crate::counted::counted;
@@ -72,6 +73,7 @@ impl Lift {
             reply: reply.clone(),
             put: Recorded::default(),
         };
+        tell_move(engine, moment)?;
         engine.save(&[Outcome { change: Change::None, record, taken_over: None }])?;
         Ok(reply)
     }

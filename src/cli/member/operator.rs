@@ -22,7 +22,7 @@ pub(super) fn change(
     rules: &Rules,
 ) -> Result<(), Failure> {
     let postback = change.postback(key, rules, None);
-    let last = database::open(config)?.last_seen(Clock::System.now())?;
+    let last = database::open(config)?.last_seen(i64::MAX)?;
     let moment = || moment_of_command(Clock::System.now(), last);
     let replies = database::with_writer(config, |engine| {
         transact(engine, &rules.vault, &[&postback], moment)

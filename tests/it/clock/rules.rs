@@ -234,3 +234,18 @@ fn a_replay_moves_whom_the_service_moved_before_a_start_with_a_clock_that_was_se
         replays(&app);
     }
 }
+
+/// Regression: each start until the next probe told of the move again, behind what had been noted
+/// since.
+#[test]
+fn a_replay_moves_them_once_however_often_the_service_starts_before_that_time() {
+    let app = bob_and_ann(&[]);
+    app.post(IN_TEN_SECONDS);
+    app.set_unix(NOON + 10);
+    let app = App::start_at(app.stop(), PROXY, NOON + 4);
+    app.post("action=EXPIRE&siteid=1&memberid=72&expire=2026-06-15+12:00:07");
+    let app = App::start_at(app.stop(), PROXY, NOON + 5);
+    app.post("action=ACTIVATE&siteid=1&memberid=72&username=ann");
+    assert_eq!(app.rows("SELECT login_version FROM member_auth WHERE memberid = 72"), ["1"]);
+    replays(&app);
+}
