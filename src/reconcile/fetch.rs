@@ -71,7 +71,8 @@ impl Pages<'_> {
         report: &mut dyn FnMut(usize),
     ) -> Result<(), ReconcileError> {
         let (_, mut so_far) = self.page(0)?;
-        while so_far > 0 {
+        // Without a memberid in any row, there is nothing to go on from. No such row can be read.
+        while so_far > 0 && self.last.is_some() {
             report(self.list.members());
             if stop.load(Ordering::Relaxed) {
                 return Err(ReconcileError::Stopped);

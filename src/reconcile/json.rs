@@ -149,14 +149,16 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Found, A::Error> {
         let refused = |error| A::Error::custom(error);
-        while let Some(found) = seq.next_element_seed(Node(&mut *self.0))? {
-            match found {
-                Found::Row(row) => self.0.take(&row).map_err(refused)?,
-                Found::Text(_) => return Err(A::Error::custom("no object")),
-                Found::Rows => {}
+        loop {
+            let before = self.0.number;
+            match seq.next_element_seed(Node(&mut *self.0))? {
+                None => return Ok(Found::Rows),
+                Some(Found::Row(row)) => self.0.take(&row).map_err(refused)?,
+                Some(Found::Text(_)) => return Err(A::Error::custom("no object")),
+                Some(Found::Rows) if self.0.number > before => {}
+                Some(Found::Rows) => self.0.take(&RawRow::default()).map_err(refused)?,
             }
         }
-        Ok(Found::Rows)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
@@ -195,17 +197,16 @@ impl<'de> Visitor<'de> for Node<'_, '_, '_> {
                         unread = Some(found);
                     }
                 }
-                Found::Rows => {
-                    has_rows = true;
-                    if is_member && self.0.number == before {
-                        unread = Some(RawRow::of_member(&key));
-                    }
-                }
+                Found::Rows if self.0.number > before => has_rows = true,
+                Found::Rows if is_member => unread = Some(RawRow::of_member(&key)),
+                // An empty list, as a member may have one.
+                Found::Rows => {}
             }
         }
         if let Some(unread) = unread.filter(|_| has_rows) {
             self.0.take(&unread).map_err(A::Error::custom)?;
         }
-        Ok(if has_rows { Found::Rows } else { Found::Row(row) })
+        let is_whole_row = row.get(Field::Member).is_some();
+        Ok(if has_rows && !is_whole_row { Found::Rows } else { Found::Row(row) })
     }
 }

@@ -53,6 +53,17 @@ fn csv_that_is_cut_off_or_has_fewer_rows_than_when_it_is_asked_for_again_changes
     assert_eq!(scene.app.rows("SELECT count(*) FROM member_auth"), ["3"]);
 }
 
+/// Regression: it asked for one page after the other, without an end.
+#[test]
+fn rows_without_a_memberid_are_refused_and_no_further_page_is_asked_for() {
+    let scene = scene(EngineKind::Sqlite).unwrap();
+    let rows = "[{\"siteid\":1,\"username\":\"m1\"},{\"siteid\":1,\"username\":\"m2\"}]";
+    let nats = Nats::with(vec![json(rows)]);
+    let ran = reconcile(&scene, &nats, &["--apply", "--allow-many"]);
+    assert_eq!((ran.code, nats.asked().len()), (Some(1), 1), "{}{}", ran.out, ran.err);
+    assert_eq!(scene.app.rows("SELECT count(*) FROM member_auth"), ["3"]);
+}
+
 #[test]
 fn the_later_name_of_the_resource_is_tried_where_the_older_one_is_not_found() {
     let scene = scene(EngineKind::Sqlite).unwrap();

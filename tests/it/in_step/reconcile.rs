@@ -89,6 +89,8 @@ fn a_list_that_agrees_is_exit_code_0_whatever_its_form() {
         // The same member twice.
         "memberid,username,siteid\n1,bob,1\n2,ann,1\n4,dora,1\n1,bob,1\n".into(),
         format!("[{}]", objects.join(",")),
+        // Regression: such a row was passed over.
+        format!("[{}]", objects.join(",").replace("{\"memberid\":\"", "{\"x\":[],\"memberid\":\"")),
         format!(" \n[\n{}\n]\n", objects.join(",\n")),
         objects.join("\n"),
         format!("{{\"result\":[{}]}}", objects.join(",")),
@@ -251,6 +253,8 @@ fn an_object_that_is_no_row_in_the_place_of_one_is_a_row_that_cannot_be_read() {
         lines("\"dora\""),
         lines("4"),
         format!("{{\"siteid\":1,\"memberid\":null,\"username\":\"dora\"}}\n{bob}\n{ann}\n"),
+        format!("[{bob},{ann},[]]"),
+        format!("[{bob},{ann},{{}}]"),
         by_id("{\"siteid\":1,\"username\":null}"),
         by_id("{\"siteid\":1,\"user\":\"dora\"}"),
         by_id("{}"),
