@@ -34,6 +34,10 @@ impl RestoreCommand {
         if location.file().is_none() {
             return Err(Failure::of(&RestoreError::NoFile));
         }
+        // A file that was mistyped leaves no new directory.
+        if !data_dir.path().exists() && !self.file.exists() {
+            return Err(Failure::of(&RestoreError::Missing(self.file.clone())));
+        }
         data_dir.make().map_err(|error| Failure::of(&error))?;
         check_target(data_dir, location).map_err(|error| Failure::of(&error))?;
         // Held to the end: a service that is started meanwhile waits for it.

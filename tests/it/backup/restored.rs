@@ -227,6 +227,15 @@ fn what_is_no_backup_of_this_program_is_refused_and_nothing_changes() {
 }
 
 #[test]
+fn a_restore_of_a_file_that_is_not_there_makes_no_directory() {
+    let dir = temp_dir();
+    let (file, data) = (dir.path().join("none.db"), dir.path().join("data"));
+    let said = format!("nats-userman: there is no file {}\n", file.display());
+    run_on(&data, &["restore", file.to_str().unwrap()]).ended(1, &said);
+    assert!(!data.exists());
+}
+
+#[test]
 fn a_backup_of_an_earlier_release_is_restored_and_upgraded_by_the_start() {
     let home = Home::with_members(1..=1);
     let release = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/releases/0.3.0/data");
