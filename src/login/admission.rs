@@ -5,7 +5,7 @@
 //! become stale.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::area::ThreadArea;
 use super::ask::Ask;
@@ -193,7 +193,9 @@ async fn opened(
         }
     }
     let is_open = verdict == Verdict::Open;
-    let mut attempt = Attempt { area, typed, address, network, is_open, is_home: false, hashes: 0 };
+    let (is_home, hashes, compared_for) = (false, 0, Duration::ZERO);
+    let mut attempt =
+        Attempt { area, typed, address, network, is_open, is_home, hashes, compared_for };
     if rows.is_empty() {
         attempt.unknown_name(allowed.sites).await?;
     }
@@ -317,7 +319,7 @@ impl Login<'_> {
             if attempt.hashes == hashes && !self.waits_for(&row) {
                 return Ok(Some(row));
             }
-            match self.read_again(&row).await? {
+            match self.read_again(attempt, &row).await? {
                 Some(current) if current.username == row.username => {
                     if current.stored == row.stored {
                         return Ok(Some(current));
@@ -338,16 +340,20 @@ impl Login<'_> {
     }
 
     /// Reads the row again, after the wait of [`Login::waits_for`], which is bounded.
-    async fn read_again(&self, row: &LoginRow) -> Result<Option<LoginRow>, Undecided> {
-        let area = self.area;
-        let (key, began) = (row.key, Instant::now());
+    async fn read_again(
+        &self,
+        attempt: &mut Attempt<'_>,
+        row: &LoginRow,
+    ) -> Result<Option<LoginRow>, Undecided> {
+        let (area, key) = (self.area, row.key);
         loop {
             let row = area.members.login_row(key, area.clock.now()).await?;
             let waits = row.as_ref().is_some_and(|row| self.waits_for(row));
-            if !waits || began.elapsed() >= area.shared.compare_wait {
+            if !waits || attempt.compared_for >= area.shared.compare_wait {
                 return Ok(row);
             }
             tokio::time::sleep(COMPARE_LOOK_EVERY).await;
+            attempt.compared_for += COMPARE_LOOK_EVERY;
         }
     }
 

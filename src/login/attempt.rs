@@ -1,6 +1,7 @@
 //! One login by password: the blocks, the remembered answers, and at last a hash.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::area::ThreadArea;
 use super::basic::Typed;
@@ -27,6 +28,8 @@ pub(super) struct Attempt<'a> {
     pub(super) is_home: bool,
     /// How many hashes it has cost.
     pub(super) hashes: u32,
+    /// How long it has waited for the comparison of new passwords, on all sites together.
+    pub(super) compared_for: Duration,
 }
 
 impl Attempt<'_> {
