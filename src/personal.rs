@@ -1,8 +1,8 @@
 //! What is stored of one person: finds it, and removes it.
 //!
 //! Rows and journal records are found by siteid and memberid. Records of failed logins, blocks, and
-//! postbacks without a readable memberid have only a name. They count if no other member has that
-//! name.
+//! postbacks without a readable memberid have only a name, or an e-mail address that was typed in
+//! its place. They count if no other member has it.
 
 use std::collections::BTreeSet;
 
@@ -33,6 +33,8 @@ const LOCK_TRIES: u32 = 25;
 
 /// The parameters of a record that have names of the member.
 const NAME_PARAMETERS: [&str; 2] = ["username", "new_username"];
+/// The parameters that have their e-mail addresses, which may be typed in place of a name.
+const ADDRESS_PARAMETERS: [&str; 2] = ["email", "new_email"];
 
 /// Finds what is stored of a member. `keys` are those of the hashes of known networks. `read` is
 /// called with the number of recorded logins that were read, of which there may be millions.
@@ -55,18 +57,19 @@ pub fn find(
     Ok(Person { key, known, blocks: blocks(reader, &names)?, logins, names })
 }
 
-/// The folded names that this member has or had, without those that another member has.
+/// The folded names and e-mail addresses that this member has or had, without those that another
+/// member has.
 fn own_names(reader: &dyn Read, key: Key) -> Result<BTreeSet<String>, Fault> {
-    let mut names: BTreeSet<String> = BTreeSet::new();
+    let (mut names, mut addresses) = (BTreeSet::<String>::new(), BTreeSet::<String>::new());
     // Whether the expiry is reached does not matter.
-    match reader.standing(key, i64::MIN)? {
-        Standing::Here(row) | Standing::Lapsed(row) => {
-            names.insert(row.username.as_str().to_owned());
-        }
-        Standing::Former(former) => {
-            names.insert(former.member.username.as_str().to_owned());
-        }
-        Standing::Unknown => {}
+    let row = match reader.standing(key, i64::MIN)? {
+        Standing::Here(row) | Standing::Lapsed(row) => Some(row),
+        Standing::Former(former) => Some(former.member),
+        Standing::Unknown => None,
+    };
+    if let Some(row) = row {
+        names.insert(row.username.as_str().to_owned());
+        addresses.extend(row.email);
     }
     pages::each_record_or_unreadable(reader, &records_of(key), |found| {
         // A record that cannot be read is removed too. Its names are not known.
@@ -74,12 +77,21 @@ fn own_names(reader: &dyn Read, key: Key) -> Result<BTreeSet<String>, Fault> {
         let fields = Fields::from_urlencoded(record.fields.as_bytes());
         let given = NAME_PARAMETERS.iter().filter_map(|name| fields.get(name));
         names.extend(given.chain(record.username.as_deref()).map(str::to_owned));
+        let given = ADDRESS_PARAMETERS.iter().filter_map(|name| fields.get(name));
+        addresses.extend(given.map(str::to_owned));
         Ok(())
     })?;
+    let others = |by: FindBy<'_>| -> Result<bool, Fault> {
+        Ok(reader.find(by, 2)?.iter().any(|&holder| holder != key))
+    };
+    for address in addresses.into_iter().filter(|address| address.contains('@')) {
+        if !others(FindBy::Email(&address))? {
+            names.insert(address);
+        }
+    }
     let mut own = BTreeSet::new();
     for name in names.iter().filter_map(|name| Username::typed(name)) {
-        let holders = reader.find(FindBy::Name(&name), 2)?;
-        if !name.folded().is_empty() && holders.iter().all(|&holder| holder == key) {
+        if !name.folded().is_empty() && !others(FindBy::Name(&name))? {
             own.insert(name.folded().to_owned());
         }
     }

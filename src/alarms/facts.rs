@@ -15,6 +15,9 @@ pub struct Facts {
     pub backups: Option<Backups>,
     /// Whether a commit succeeds; `None` if that was not tried yet.
     pub can_write: Option<bool>,
+    /// For how long postbacks could be taken, in seconds: since the start, or since the database
+    /// was last found not to be writable.
+    pub receiving: i64,
     /// Whether the members are compared with NATS's list from time to time.
     pub is_comparing: bool,
     /// The last comparison since the start, if there was one.

@@ -91,6 +91,7 @@ impl AlarmThread {
         let mut watch = Watch {
             ledger: Ledger::of(kept.clone(), now.steady),
             started: now,
+            receiving_since: now.steady,
             led_at: now.steady,
             probe: Probe::default(),
             undelivered: Vec::new(),
@@ -131,6 +132,8 @@ struct Watch {
     host: String,
     told: Alarms,
     started: Reading,
+    /// Since when postbacks can be taken, by the steady clock.
+    receiving_since: i64,
     /// When this receiver last led, by the steady clock.
     led_at: i64,
     probe: Probe,
@@ -198,6 +201,10 @@ impl Watch {
     fn facts(&mut self, now: Reading) -> Facts {
         let Sources { statistics, backups, compared, writer, .. } = &self.sources;
         let can_write = self.probe.look(now.steady, || writer.begin_probe());
+        if can_write == Some(false) {
+            self.receiving_since = now.steady;
+        }
+        let receiving = now.steady - self.receiving_since;
         let is_comparing = compared.is_some();
         let running = now.steady - self.started.steady;
         let backups = backups.as_ref().map(|(every, age)| Backups {
@@ -208,7 +215,7 @@ impl Watch {
         let (snapshot, differences) = (statistics.snapshot(), compared.as_ref());
         let differences =
             differences.and_then(|last| last.get().map(|(count, at)| Differences { count, at }));
-        Facts { now: now.wall, snapshot, backups, can_write, is_comparing, differences }
+        Facts { now: now.wall, snapshot, backups, can_write, receiving, is_comparing, differences }
     }
 
     fn tell(&mut self, event: &Event) {

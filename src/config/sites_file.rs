@@ -35,8 +35,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The longest text of a word, in bytes.
 const WORD_BYTES_MAX: usize = 1024;
 const WORD_EXPECTED: &str = "expected 1 to 1024 bytes of text without control characters";
-const HOST_EXPECTED: &str = "expected a host name in quotes and without a port, as in \
+const HOST_EXPECTED: &str = "expected a whole host name in quotes and without a port, as in \
                              [host.\"www.example.com\"]";
+const TWICE: &str = "another section is for the same one: put both into one section";
 const TABLE_EXPECTED: &str = "expected a section";
 /// The tables of the file.
 const TABLES: [&str; 3] = ["words", "site", "host"];
@@ -102,17 +103,21 @@ impl Reader<'_> {
                 self.problem(name.span().start, "site", &found);
             }
             let look = self.look(name, item, "site", &read.general);
-            read.sites.extend(known.zip(look));
+            let Some((known, look)) = known.zip(look) else { continue };
+            if read.sites.insert(known, look).is_some() {
+                self.problem(name.span().start, &format!("site.{}", name.get_ref()), TWICE);
+            }
         }
         for (name, item) in self.table(table, "host") {
             let host = name.get_ref().to_ascii_lowercase();
-            let is_host = !host.is_empty() && !host.contains(['/', ' ']) && !has_port(&host);
+            let is_host = !host.is_empty() && !host.contains(['/', ' ', '*']) && !has_port(&host);
             if !is_host {
                 let found = format!("{HOST_EXPECTED}, found \"{}\"", host.escape_debug());
                 self.problem(name.span().start, "host", &found);
             }
-            if let Some(look) = self.look(name, item, "host", &read.general) {
-                read.hosts.insert(host, look);
+            let look = self.look(name, item, "host", &read.general);
+            if look.is_some_and(|look| read.hosts.insert(host, look).is_some()) {
+                self.problem(name.span().start, &format!("host.{}", name.get_ref()), TWICE);
             }
         }
         read
@@ -301,10 +306,23 @@ mod tests {
              with / first, or mailto: and an address, with no blank, quote or angle bracket, \
              found \"javascript:x\"",
             "FILE, line 14: site.1.host: no setting has this name",
-            "FILE, line 15: host: expected a host name in quotes and without a port, as in \
+            "FILE, line 15: host: expected a whole host name in quotes and without a port, as in \
              [host.\"www.example.com\"], found \"a.example:80\"",
             "FILE, line 16: host.a.example:80.site_language: expected en, de, fr, es, it, nl, pl, \
              pt, cs or ja, found \"xx\"",
+        ];
+        assert_eq!(found, expected);
+        let found = read_text(
+            "[site.7]\n[site.007]\n[host.\"a.example\"]\n[host.\"A.example\"]\n\
+             [host.\"*.example\"]\n",
+        )
+        .unwrap_err();
+        let expected = [
+            "FILE, line 1: site.7: another section is for the same one: put both into one section",
+            "FILE, line 3: host.a.example: another section is for the same one: put both into one \
+             section",
+            "FILE, line 5: host: expected a whole host name in quotes and without a port, as in \
+             [host.\"www.example.com\"], found \"*.example\"",
         ];
         assert_eq!(found, expected);
         let found = read_text("site_name = \n[site\n").unwrap_err();

@@ -24,7 +24,7 @@ use crate::identity::Key;
 use crate::key_file::ring::Ring;
 use crate::metrics::RUSH_REQUESTS;
 use crate::password::{Hasher, KeyId, Stored, Vault};
-use crate::store::{CurrentDatabase, CurrentReader, Hardened, Read, pages};
+use crate::store::{CurrentDatabase, CurrentReader, Fault, Hardened, Read, pages};
 use crate::writer::Writer;
 
 pub use new_hash::{Unhashed, hardened, rehashed};
@@ -320,18 +320,25 @@ impl HashWorker {
     /// succeed.
     fn rehash(&mut self, reader: &dyn Read, rehash: &Rehash) -> Result<bool, String> {
         // The row may have changed since the login. Then a costly hash would be wasted.
-        if self.stop.load(Ordering::Relaxed) || !has_hash(reader, rehash)? {
+        if self.stop.load(Ordering::Relaxed) {
             return Ok(true);
+        }
+        match has_hash(reader, rehash) {
+            Ok(true) => {}
+            Ok(false) => return Ok(true),
+            // Others would wait behind this row for ever.
+            Err(fault @ Fault::BadRow(_)) => {
+                log_unreplaced(rehash.key, &chain(&fault));
+                return Ok(false);
+            }
+            Err(fault) => return Err(chain(&fault)),
         }
         match self.outside_a_rush(|worker| rehashed(&mut worker.hasher, rehash)) {
             Ok(None) => Ok(false),
             Ok(Some(done)) => written(self.writer.rehash(done)).map(|()| true),
             Err(Unhashed::ForNow(error)) => Err(error),
             Err(Unhashed::Broken(error)) => {
-                let Key { site, member } = rehash.key;
-                log::error!(
-                    "the hash of member {member} of site {site} cannot be replaced: {error}"
-                );
+                log_unreplaced(rehash.key, &error);
                 Ok(false)
             }
         }
@@ -363,9 +370,13 @@ fn written(done: bool) -> Result<(), String> {
     if done { Ok(()) } else { Err("the writer is busy or cannot write".into()) }
 }
 
+fn log_unreplaced(Key { site, member }: Key, error: &str) {
+    log::error!("the hash of member {member} of site {site} cannot be replaced: {error}");
+}
+
 /// Whether the member's row still has the hash that is to be replaced.
-fn has_hash(reader: &dyn Read, rehash: &Rehash) -> Result<bool, String> {
-    let row = match reader.standing(rehash.key, i64::MIN).map_err(|error| chain(&error))? {
+fn has_hash(reader: &dyn Read, rehash: &Rehash) -> Result<bool, Fault> {
+    let row = match reader.standing(rehash.key, i64::MIN)? {
         Standing::Here(row) | Standing::Lapsed(row) => row,
         Standing::Former(former) => former.member,
         Standing::Unknown => return Ok(false),

@@ -27,26 +27,25 @@ pub(super) struct Delimited {
     records: csv::Reader<Bounded>,
     record: ByteRecord,
     header: Header,
+    separator: u8,
     /// Whether the file is an `export` of this program, which has each value as it is.
     is_export: bool,
     /// The last row, if it has too few columns: its line, and what is wrong.
     short: Option<(u64, String)>,
     row_begins: Rc<Cell<u64>>,
-    /// The last byte of the text that was read.
-    last_byte: Rc<Cell<u8>>,
+    given: Rc<Given>,
 }
 
 impl Delimited {
     /// Reads the names of the columns.
     pub(super) fn of(source: &Source, separator: u8, mapping: &Mapping) -> Result<Self, BadSource> {
         let name = source.name().to_owned();
-        let (row_begins, last_byte) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let (row_begins, given) = (Rc::new(Cell::new(0)), Rc::new(Given::default()));
         let bounded = Bounded {
             text: source.text()?,
             end: Cursor::new(format!("\n{END}\n")),
-            given: 0,
             row_begins: Rc::clone(&row_begins),
-            last_byte: Rc::clone(&last_byte),
+            given: Rc::clone(&given),
         };
         let mut builder = ReaderBuilder::new();
         let records =
@@ -56,10 +55,11 @@ impl Delimited {
             records,
             record: ByteRecord::new(),
             header: Header::default(),
+            separator,
             is_export: false,
             short: None,
             row_begins,
-            last_byte,
+            given,
         };
         if !rows.read()? {
             return Err(BadSource(format!("{}: has no rows", rows.name)));
@@ -83,7 +83,7 @@ impl Delimited {
 
     /// Reads the next record; `false` at the end.
     fn read(&mut self) -> Result<bool, BadSource> {
-        let begins = self.records.position().line();
+        let begins = self.given.lines.get() + 1;
         let found = self.records.read_byte_record(&mut self.record).map_err(|error| {
             let error = match error.into_kind() {
                 csv::ErrorKind::Io(error) => error.to_string(),
@@ -109,7 +109,7 @@ impl Delimited {
     /// Whether the text ends where a row does.
     fn check_end(&self) -> Result<(), BadSource> {
         match &self.short {
-            Some((line, problem)) if !matches!(self.last_byte.get(), b'\n' | b'\r') => {
+            Some((line, problem)) if !matches!(self.given.last_byte.get(), b'\n' | b'\r') => {
                 Err(cut_off(&self.name, *line, problem))
             }
             _ => Ok(()),
@@ -126,9 +126,9 @@ impl Delimited {
         ))
     }
 
-    /// The lines of the last record. The reader counts blank lines before a record to it.
+    /// The lines of the last record.
     fn place(&self) -> (u64, u64) {
-        let last = self.records.position().line().saturating_sub(1).max(1);
+        let last = self.given.lines.get().max(1);
         let breaks = self.record.as_slice().iter().filter(|&&b| b == b'\n').count();
         (last.saturating_sub(breaks as u64).max(1), last)
     }
@@ -155,11 +155,15 @@ impl Rows for Delimited {
             if text.contains('\0') {
                 return Ok(Step::Refused(has_nul()));
             }
-            if has_stray_break(text, self.header.at(at)) {
+            let columns = self.header.at(at);
+            if text.contains(['\n', '\r'])
+                && (!may_have_break(columns)
+                    || is_of_rows(text, char::from(self.separator), at, expected))
+            {
                 return Ok(Step::Refused(stray_break()));
             }
             if self.is_export || !NULLS.contains(&text) {
-                self.header.at(at).iter().for_each(|&column| row.set(column, text));
+                columns.iter().for_each(|&column| row.set(column, text));
             }
         }
         Ok(Step::Row)
@@ -170,10 +174,18 @@ impl Rows for Delimited {
     }
 }
 
-/// Whether a value has a line break where none belongs: two stray quotation marks make one value of
-/// all that is between them, also of whole rows. A password in clear may have one.
-fn has_stray_break(text: &str, columns: &[Column]) -> bool {
-    text.contains(['\n', '\r']) && columns.iter().any(|column| *column != Column::Password)
+/// Whether a value of these columns may have a line break: a password in clear, or what is not
+/// imported. Elsewhere, two stray quotation marks made one value of all that is between them.
+fn may_have_break(columns: &[Column]) -> bool {
+    columns.iter().all(|column| *column == Column::Password)
+}
+
+/// Whether the lines of a value would be rows, without two stray quotation marks: the end of the
+/// row in whose column `at` it is, whole rows, and the beginning of another row up to that column.
+fn is_of_rows(text: &str, separator: char, at: usize, columns: usize) -> bool {
+    let mut lines = text.lines().map(|line| line.matches(separator).count() + 1);
+    let (first, last) = (lines.next(), lines.next_back());
+    first == Some(columns - at) && last == Some(at + 1) && lines.all(|found| found == columns)
 }
 
 fn stray_break() -> RefusedRow {
@@ -183,32 +195,51 @@ fn stray_break() -> RefusedRow {
     }
 }
 
-/// Ends with an error within a row that is too long. A row with a quotation mark that is not closed
-/// would take the rest of the file.
+/// How much of the text the reader of records was given.
+#[derive(Default)]
+struct Given {
+    bytes: Cell<u64>,
+    /// The reader asks for another line when it needs one, so the last one is that of the record.
+    /// Its own count is one too low where a line ends with `\r\n`.
+    lines: Cell<u64>,
+    last_byte: Cell<u8>,
+}
+
+/// Gives a line at a time. Ends with an error within a row that is too long: a row with a quotation
+/// mark that is not closed would take the rest of the file.
 struct Bounded {
     text: Box<dyn BufRead>,
     /// [`END`], which comes after the text.
     end: Cursor<String>,
-    given: u64,
     row_begins: Rc<Cell<u64>>,
-    last_byte: Rc<Cell<u8>>,
+    given: Rc<Given>,
 }
 
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // The reader has asked for more because the row was not at its end.
-        if self.given.saturating_sub(self.row_begins.get()) > ROW_BYTES_MAX as u64 + END_BYTES {
+        let given = self.given.bytes.get();
+        if given.saturating_sub(self.row_begins.get()) > ROW_BYTES_MAX as u64 + END_BYTES {
             return Err(io::Error::other(format!(
                 "a row of more than {ROW_BYTES_MAX} bytes: is a quotation mark not closed? nothing \
                  was imported"
             )));
         }
-        let mut read = self.text.read(buffer)?;
-        match buffer[..read].last() {
-            Some(&byte) => self.last_byte.set(byte),
+        let text = self.text.fill_buf()?;
+        let line = text.iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| at + 1);
+        let mut read = line.min(buffer.len());
+        match text[..read].last() {
+            Some(&byte) => {
+                buffer[..read].copy_from_slice(&text[..read]);
+                self.text.consume(read);
+                self.given.last_byte.set(byte);
+            }
             None => read = self.end.read(buffer)?,
         }
-        self.given += read as u64;
+        self.given.bytes.set(given + read as u64);
+        if buffer[..read].contains(&b'\n') {
+            self.given.lines.set(self.given.lines.get() + 1);
+        }
         Ok(read)
     }
 }
@@ -284,6 +315,19 @@ mod tests {
         );
     }
 
+    /// Regression: each line was named one too low.
+    #[test]
+    fn a_line_has_its_number_whatever_ends_it() {
+        let text = "username,password\nbob,secret\n\n\nann,\"x\ny\"\nsue\n";
+        for end in ["\n", "\r\n"] {
+            let found = rows(&text.replace('\n', end), b',').unwrap();
+            let lines = found.iter().map(|row| row.split_once(':').unwrap().0);
+            assert_eq!(lines.collect::<Vec<_>>(), ["line 2", "lines 5 to 6", "line 7"], "{end:?}");
+        }
+        let without_end = rows("username,password\nbob,x", b',').unwrap();
+        assert_eq!(without_end, ["line 2: Some(\"bob\") Some(\"x\")"]);
+    }
+
     #[test]
     fn a_quotation_mark_that_is_not_closed_is_an_error_of_the_file() {
         let unclosed = "a quotation mark is not closed before the end of the file: the file is cut \
@@ -319,6 +363,27 @@ mod tests {
                 "lines 6 to 8: Some(\"kim\") Some(\"e\\nf\")".to_owned(),
             ]
         );
+    }
+
+    /// Regression: a password may have a line break, so it took the rows between two stray marks.
+    #[test]
+    fn a_value_whose_lines_are_rows_without_its_marks_is_refused_in_every_column() {
+        let stray = "a value has a line break: is a quotation mark not closed?";
+        for (header, text, taken) in [
+            ("username,password,email", "bob,\"a,\nann,b,e3@x\nsue,c\",e4@x", true),
+            ("username,password,email", "bob,\"a,\nsue,c\",e4@x", true),
+            ("username,password", "bob,\"a\nsue,c\"", true),
+            ("username,password", "bob,\"a\r\nsue,c\"", true),
+            ("username,address,password", "bob,\"1 Road,b\nsue,Town\",c", true),
+            ("username,password,email", "bob,\"a\nsue,c\",e4@x", false),
+            ("username,password,email", "bob,\"a,\nb\",e4@x", false),
+            ("username,address,password", "bob,\"1 Road\nTown\",c", false),
+            ("username,address,password", "bob,\"1 Road\nTown, USA\",c", false),
+        ] {
+            let found = rows(&format!("{header}\n{text}\n"), b',').unwrap();
+            let is_refused = found[0].ends_with(stray);
+            assert_eq!((found.len(), is_refused), (1, taken), "{text}: {found:?}");
+        }
     }
 
     /// Regression: the rows before the end were imported.

@@ -241,14 +241,19 @@ struct Tried {
 }
 
 impl Login<'_> {
-    /// The rows that the name means, or the e-mail address if that may be typed.
+    /// The rows that the name means, in the order of the sites. Where addresses may be typed, it is
+    /// an e-mail address on each site that has no member of this name.
     async fn rows(&self) -> Result<Vec<LoginRow>, Undecided> {
         let (area, sites, name) = (self.area, self.allowed.sites, &self.typed.name);
-        let rows = area.members.logins_by_name(sites, name, self.now).await?;
-        match rows.is_empty() && area.shared.config.by_email {
-            true => area.members.logins_by_email(sites, name.as_str(), self.now).await,
-            false => Ok(rows),
+        let mut rows = area.members.logins_by_name(sites, name, self.now).await?;
+        if area.shared.config.by_email {
+            let has_name = |site: &&SiteId| rows.iter().any(|row| row.key.site == **site);
+            let others: Vec<SiteId> =
+                sites.iter().filter(|site| !has_name(site)).copied().collect();
+            rows.extend(area.members.logins_by_email(&others, name.as_str(), self.now).await?);
+            rows.sort_by_key(|row| sites.iter().position(|site| *site == row.key.site));
         }
+        Ok(rows)
     }
 
     /// The rows of members who have logged in from this network before.
@@ -372,7 +377,8 @@ impl Login<'_> {
         let name = typed.name.clone();
         let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
         let is_taken = is_taken.unwrap_or(false);
-        let name = typed_name.shown(is_taken);
+        // Without a member of this name, `others` have it as their e-mail address.
+        let name = typed_name.shown(is_taken || !others.is_empty());
         let secret = shared.remembered.secret(&typed.password);
         area.count_wrong(&WrongPassword { name, holder, network, is_known, secret });
         let is_let_in = attempt.is_open || is_known;

@@ -1,7 +1,7 @@
 //! Explains in one sentence whether a member is admitted now, and if not, why.
 
 use crate::action::Standing;
-use crate::block::{Block, Network, Target};
+use crate::block::{Block, LoginName, Network, Target};
 use crate::clock::format_utc;
 use crate::login_record::{LoginEvent, LoginRecord, StoredLogin};
 use crate::member::{Former, Reason};
@@ -15,8 +15,8 @@ pub struct MemberFacts<'a> {
     pub standing: &'a Standing,
     /// Their last logins, the newest first.
     pub logins: &'a [StoredLogin],
-    /// The current blocks for wrong passwords whose name is theirs, and those of whole networks
-    /// that are to be told.
+    /// The current blocks for wrong passwords whose name is theirs or their e-mail address, and
+    /// those of whole networks that are to be told.
     pub blocks: &'a [Block],
     /// When they last counted as shared.
     pub sharing: Option<SharingBlock>,
@@ -36,6 +36,8 @@ enum Cause<'a> {
     NetworkBlocked(&'a Network, i64),
     /// Of the name in networks from which they have not logged in before.
     NameBlocked(i64),
+    /// Of their e-mail address, typed in place of the name.
+    AddressBlocked(i64),
     Unhashed,
     Tried(&'a StoredLogin),
     None,
@@ -94,6 +96,11 @@ fn predicate(cause: &Cause<'_>, is: &str, time: &dyn Fn(i64) -> String) -> Strin
              have logged in before",
             time(*until)
         ),
+        Cause::AddressBlocked(until) => format!(
+            "may log in with their username, but until {} not everywhere with their e-mail \
+             address, because of wrong passwords",
+            time(*until)
+        ),
         Cause::Unhashed => "may log in; the password is not hashed yet, so an Apache that reads \
                             the table refuses it"
             .into(),
@@ -130,12 +137,18 @@ fn cause<'a>(facts: &MemberFacts<'a>) -> Cause<'a> {
     if let Some(block) = facts.sharing.filter(|block| block.until > facts.now) {
         return Cause::Shared(block);
     }
-    if let Some(block) = strongest(facts.blocks) {
+    let username = LoginName::new(row.username.as_str());
+    let is_of_address = |block: &&Block| block.target.name().is_some_and(|name| *name != username);
+    let (of_address, others): (Vec<_>, Vec<_>) = facts.blocks.iter().partition(is_of_address);
+    if let Some(block) = strongest(&others) {
         return match &block.target {
             Target::Pair(_, network) => Cause::BlockedIn(network, block.until),
             Target::Network(network) => Cause::NetworkBlocked(network, block.until),
             Target::Name(_) => Cause::NameBlocked(block.until),
         };
+    }
+    if let Some(block) = strongest(&of_address) {
+        return Cause::AddressBlocked(block.until);
     }
     if matches!(row.credential.stored, Stored::Sealed(_)) {
         return Cause::Unhashed;
@@ -144,15 +157,15 @@ fn cause<'a>(facts: &MemberFacts<'a>) -> Cause<'a> {
 }
 
 /// A block of the name applies to more visitors than one of the name in one network.
-fn strongest(blocks: &[Block]) -> Option<&Block> {
+fn strongest<'a>(blocks: &[&'a Block]) -> Option<&'a Block> {
     let is_of_name = |block: &&Block| matches!(block.target, Target::Name(_));
-    blocks.iter().find(is_of_name).or_else(|| blocks.iter().max_by_key(|block| block.until))
+    let all = blocks.iter().copied();
+    all.clone().find(is_of_name).or_else(|| all.max_by_key(|block| block.until))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::LoginName;
     use crate::identity::{Key, MemberId, SiteId, Username};
     use crate::login_record::LoginWay;
     use crate::member::{Credential, Member};
@@ -307,7 +320,8 @@ mod tests {
         let home = Network::parse("198.51.100.7").unwrap();
         let gone = |reason| Standing::Former(Former::new(hashed(), reason, NOON));
         let of_network = block(Target::Network(home));
-        let of_pair = block(Target::Pair(LoginName::new("bob"), home));
+        let of_pair = block(Target::Pair(LoginName::new("Bob"), home));
+        let of_address = block(Target::Pair(LoginName::new("bob@example.com"), home));
         for (standing, blocks, sentence) in [
             (Standing::Unknown, vec![], "They were never a member of this site."),
             (gone(Reason::Deleted), vec![], "They were deleted on T+0 and cannot log in."),
@@ -322,7 +336,13 @@ mod tests {
             ),
             (
                 Standing::Here(hashed()),
-                [of_network, of_pair].concat(),
+                of_address.clone(),
+                "They may log in with their username, but until T+900 not everywhere with their \
+                 e-mail address, because of wrong passwords.",
+            ),
+            (
+                Standing::Here(hashed()),
+                [of_address, of_network, of_pair].concat(),
                 "They are blocked until T+900 from 198.51.100.7, because of wrong passwords, and \
                  may log in from elsewhere.",
             ),

@@ -30,7 +30,7 @@ pub struct FailedLogin<'a> {
     pub why: LoginEvent,
     /// The sites whose members were allowed.
     pub sites: &'a [SiteId],
-    /// The name, or its pseudonym if no member has the name.
+    /// The name, or its pseudonym if no member has the name, nor logs in with it as an address.
     pub name: &'a LoginName,
     /// The visitor's address.
     pub address: IpAddr,

@@ -118,7 +118,7 @@ impl Members {
         email: &str,
         now: i64,
     ) -> Result<Vec<LoginRow>, Undecided> {
-        if !email.contains('@') {
+        if sites.is_empty() || !email.contains('@') {
             return Ok(Vec::new());
         }
         let (sites, email) = (sites.to_vec(), email.trim().to_owned());
@@ -130,16 +130,17 @@ impl Members {
             }
             let mut found = Vec::new();
             for site in sites {
-                // Former members have no row.
+                // Former members have no row. One that cannot be read may be of this address too.
                 let mut rows = Vec::new();
                 for key in keys.iter().filter(|key| key.site == site) {
-                    rows.extend(reader.login_row(*key, now)?);
+                    rows.extend(if_readable(reader.login_row(*key, now))?.transpose());
                 }
                 found.extend(rows.pop().filter(|_| rows.is_empty()));
             }
             Ok(found)
         });
-        found.await
+        let found = found.await?.into_iter();
+        Ok(found.filter_map(|row| self.readable(row.map(Some))).collect())
     }
 
     /// The row that a login of this member is checked against.

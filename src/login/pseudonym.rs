@@ -46,8 +46,9 @@ impl Pseudonyms {
     }
 }
 
-/// A typed name and its pseudonym. Wrong passwords are counted for the name if a member has it,
-/// otherwise for the pseudonym. A block may be of either.
+/// A typed name and its pseudonym. Wrong passwords are counted for the name if a member has it as
+/// name, or as e-mail address where that may be typed; otherwise for the pseudonym. A block may be
+/// of either.
 #[derive(Debug)]
 pub struct TypedName<'a> {
     pseudonyms: &'a Pseudonyms,

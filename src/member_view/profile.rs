@@ -26,7 +26,8 @@ pub struct Profile {
     pub standing: Standing,
     /// Their last logins, the newest first.
     pub logins: Vec<StoredLogin>,
-    /// The current blocks of their name.
+    /// The current blocks of their name, and of their e-mail address, which may be typed in its
+    /// place.
     pub blocks: Vec<Block>,
     /// The current blocks of networks from which they lately tried to log in.
     pub network_blocks: Vec<Block>,
@@ -55,10 +56,10 @@ impl Profile {
     ) -> Result<Self, Fault> {
         let standing = reader.standing(key, now)?;
         let logins = reader.last_logins(key, LOGINS_READ)?;
-        let blocks = match row(&standing) {
-            Some(row) => reader.blocks_of(&LoginName::new(row.username.as_str()), now)?,
-            None => Vec::new(),
-        };
+        let mut blocks = Vec::new();
+        for name in row(&standing).map(typed_names).unwrap_or_default() {
+            blocks.extend(reader.blocks_of(&name, now)?);
+        }
         let mut tried: Vec<Network> = Vec::new();
         for login in &logins {
             let network = Network::parse(&login.record.network);
@@ -159,4 +160,13 @@ fn row(standing: &Standing) -> Option<&Member> {
         Standing::Former(former) => Some(&former.member),
         Standing::Unknown => None,
     }
+}
+
+/// What a member may type as their name: it, and their e-mail address.
+fn typed_names(row: &Member) -> BTreeSet<LoginName> {
+    [Some(row.username.as_str()), row.email.as_deref()]
+        .into_iter()
+        .flatten()
+        .map(LoginName::new)
+        .collect()
 }

@@ -14,7 +14,8 @@ use crate::unicode::folded;
 pub struct Person {
     /// Site and memberid.
     pub key: Key,
-    /// The folded names that this person has or had, and that no other member has.
+    /// The folded names and e-mail addresses that this person has or had, and that no other member
+    /// has.
     pub names: BTreeSet<String>,
     /// The keyed hashes of the member in `known_network`, one for each key.
     pub known: Vec<[u8; KNOWN_BYTES]>,

@@ -374,3 +374,15 @@ fn after_a_switch_a_sample_of_the_rows_has_the_former_kind_and_the_new_one() {
     assert_eq!(bcrypt(4), (2, 4), "two of each end");
     assert_eq!(bcrypt(100), (8, 18), "all, from both ends");
 }
+
+#[test]
+fn a_row_that_cannot_be_read_keeps_no_other_hash_from_being_replaced() {
+    let app = App::start_in(with_bob(&[]), BCRYPT);
+    assert_eq!(visit(&app, "secret"), 200);
+    let sabotage = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
+    let damage = "UPDATE member_auth SET username = 'b' || char(7) WHERE memberid = 71";
+    sabotage.execute_batch(damage).unwrap();
+    // An error of the row would panic here, as the service would try again for ever.
+    app.harden();
+    assert_eq!(form(&app), "$argon2id$");
+}

@@ -10,7 +10,9 @@ pub fn is_known(cause: Cause, facts: &Facts, limits: &Limits) -> bool {
     let snapshot = &facts.snapshot;
     match cause {
         Cause::ReadOnly => facts.can_write.is_some(),
-        Cause::Errors | Cause::Silence(_) => snapshot.complete_since.is_some(),
+        Cause::Errors => snapshot.complete_since.is_some(),
+        // While nothing can be written, a postback does not end a silence.
+        Cause::Silence(_) => snapshot.complete_since.is_some() && facts.can_write != Some(false),
         Cause::Backlog => limits.backlog == 0 || snapshot.backlog_before.is_some(),
         Cause::Backup => facts.backups.is_none_or(|backups| {
             let limit = backup_limit(backups.every, limits.backup_age);

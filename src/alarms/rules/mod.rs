@@ -25,8 +25,7 @@ pub fn find(facts: &Facts, limits: &Limits, is_raised: impl Fn(Cause) -> bool) -
     let mut found = Vec::new();
     found.extend(read_only(facts.can_write));
     found.extend(errors(snapshot.recent, limits.error_percent));
-    let habits = silence::find(snapshot, limits.silence_postbacks, facts.now, is_raised);
-    found.extend(habits);
+    found.extend(silence::find(facts, limits.silence_postbacks, is_raised));
     found.extend(backlog(snapshot, limits.backlog));
     found.extend(backup(facts.backups, limits.backup_age));
     found.extend(disk(snapshot.sizes.free, limits.disk_mib));

@@ -2,9 +2,10 @@
 //! of the week in the weeks before.
 
 use super::super::cause::Cause;
+use super::super::facts::Facts;
 use super::super::ledger::Found;
 use super::lasting::lasting;
-use crate::statistics::{SiteSilence, Snapshot};
+use crate::statistics::SiteSilence;
 
 /// A shorter silence is never an alarm: postbacks come in bursts.
 const SILENCE_SECONDS_MIN: i64 = 15 * 60;
@@ -15,22 +16,30 @@ const WEEKS_MIN: usize = 2;
 /// With so many weeks, the weakest of them does not count: something may have been broken then.
 const WEEKS_WITHOUT_WEAKEST: usize = 3;
 
-pub(super) fn find(
-    snapshot: &Snapshot,
-    limit: u32,
-    now: i64,
-    is_raised: impl Fn(Cause) -> bool,
-) -> Vec<Found> {
+pub(super) fn find(facts: &Facts, limit: u32, is_raised: impl Fn(Cause) -> bool) -> Vec<Found> {
     if limit == 0 {
         return Vec::new();
     }
+    let now = facts.now;
     let is_silent = |silence: &&SiteSilence| {
         let lasts = now - silence.since;
         let is_long = (SILENCE_SECONDS_MIN..=SILENCE_SECONDS_MAX).contains(&lasts);
         // An alarm ends with a postback, and not because another week came into the comparison.
-        is_long && (is_raised(Cause::Silence(silence.site)) || is_unusual(&silence.weeks, limit))
+        let is_raised = is_raised(Cause::Silence(silence.site));
+        is_long && (is_raised || is_unusual(&expected(silence, lasts, facts.receiving), limit))
     };
-    snapshot.silences.iter().filter(is_silent).map(|silence| found(silence, now)).collect()
+    facts.snapshot.silences.iter().filter(is_silent).map(|silence| found(silence, now)).collect()
+}
+
+/// The postbacks of each week that could have been taken. What NATS sent while this service did not
+/// run, or could not write, is missing for that reason: only the time since then counts, with its
+/// share of the postbacks.
+fn expected(silence: &SiteSilence, lasts: i64, receiving: i64) -> Vec<f64> {
+    let share = match receiving {
+        ..SILENCE_SECONDS_MIN => 0.0,
+        _ => (receiving as f64 / lasts as f64).min(1.0),
+    };
+    silence.weeks.iter().map(|count| count * share).collect()
 }
 
 /// Whether each of these weeks had at least as many postbacks as the limit, in the same time.

@@ -24,6 +24,7 @@ fn facts(snapshot: Snapshot) -> Facts {
         snapshot: Arc::new(snapshot),
         backups: None,
         can_write: Some(true),
+        receiving: 30 * DAY,
         is_comparing: true,
         differences: None,
     }
@@ -95,6 +96,33 @@ fn a_site_is_silent_against_its_habit_where_each_week_but_the_weakest_had_enough
     assert!(silent(8 * DAY, &[0.0, 0.0, 40.0, 25.0], &raised), "it stays until a postback comes");
     assert!(!silent(60, &[31.0, 28.0], &raised), "a postback came");
     assert!(!silent(15 * DAY, &[], &raised), "it is a habit now");
+}
+
+#[test]
+fn what_was_not_sent_while_this_service_could_take_nothing_is_no_silence() {
+    let silence = SiteSilence { site: 5, since: NOON - 4 * HOUR, weeks: vec![40.0, 48.0] };
+    let snapshot = Snapshot { silences: vec![silence], ..Snapshot::default() };
+    let silent = |receiving: i64, raised: &[Cause]| {
+        let facts = Facts { receiving, ..facts(snapshot.clone()) };
+        !found(&facts, &limits(), raised).is_empty()
+    };
+    for (receiving, is_found, why) in [
+        (0, false, "it has just started"),
+        (HOUR, false, "10 and 12 postbacks came in an hour"),
+        (HOUR + 720, true, "12 and more should have come since the start"),
+        (4 * HOUR, true, "all of them could have come"),
+        (30 * DAY, true, "the start was long ago"),
+    ] {
+        assert_eq!(silent(receiving, &[]), is_found, "{why}");
+    }
+    assert!(silent(0, &[Cause::Silence(5)]), "a restart ends no alarm");
+
+    let busy = SiteSilence { site: 5, since: NOON - HOUR, weeks: vec![4_000.0, 4_800.0] };
+    let snapshot = Snapshot { silences: vec![busy], ..Snapshot::default() };
+    for (receiving, is_found) in [(15 * 60 - 1, false), (15 * 60, true)] {
+        let facts = Facts { receiving, ..facts(snapshot.clone()) };
+        assert_eq!(found(&facts, &limits(), &[]).len() == 1, is_found, "{receiving}");
+    }
 }
 
 #[test]
@@ -215,6 +243,8 @@ fn each_cause_is_judged_when_its_own_facts_are_known() {
     for cause in [Cause::Errors, Cause::Silence(5)] {
         assert!(is_known(cause, facts(read())));
     }
+    let is_read_only = Facts { can_write: Some(false), ..facts(read()) };
+    assert!(!is_known(Cause::Silence(5), is_read_only), "a postback could not be taken");
     assert!(!is_known(Cause::Backlog, facts(Snapshot { backlog: 5_000, ..read() })));
     assert!(is_known(Cause::Backlog, facts(Snapshot { backlog_before: Some(0), ..read() })));
     for (age, running, expected) in

@@ -1,5 +1,7 @@
 //! The login page.
 
+use std::fmt::Display;
+
 use crate::ENGINES;
 use crate::support::visit::raw;
 use crate::support::{App, temp_dir};
@@ -11,7 +13,8 @@ pub fn is(found: (u16, String), expected: (u16, &str), what: &str) {
     assert_eq!((found.0, found.1.as_str()), expected, "{what}");
 }
 
-pub fn log_in_at(app: &App, site: u8, name: &str, password: &str) -> u16 {
+/// `site` may be several, with commas.
+pub fn log_in_at(app: &App, site: impl Display, name: &str, password: &str) -> u16 {
     let body = serde_urlencoded::to_string([("username", name), ("password", password)]);
     raw(app, &format!("POST /login?site={site}"), FROM_HERE, &body.unwrap()).status
 }
@@ -29,6 +32,7 @@ fn an_email_address_logs_in_the_one_member_of_the_site_who_has_it() {
             (1, 75, "mallory%40example.com", "-"),
             (1, 76, "max", "mallory%40example.com"),
             (1, 77, "gone", "gone%40example.com"),
+            (5, 78, "maxine", "mallory%40example.com"),
         ] {
             let fields = format!("siteid={site}&memberid={member}&username={name}&email={email}");
             let reply = app.post(&format!("action=ADD&{fields}&password=secret{member}"));
@@ -49,6 +53,22 @@ fn an_email_address_logs_in_the_one_member_of_the_site_who_has_it() {
             let found = log_in_at(&app, site, name, password);
             assert_eq!(found, status, "{engine:?}: {site} {name}: {why}");
         }
+        for (password, status, why) in [
+            ("secret75", 303, "the name of site 1"),
+            ("secret78", 303, "the address on site 5, where nobody has that name"),
+            ("secret76", 401, "the name hides the address on its own site"),
+        ] {
+            let found = log_in_at(&app, "5,1", "mallory@example.com", password);
+            assert_eq!(found, status, "{engine:?}: {why}");
+        }
+        for guess in 0..10 {
+            log_in_at(&app, 1, "Bob@example.com", &format!("guess{guess}"));
+            log_in_at(&app, 1, "nobody@example.com", &format!("guess{guess}"));
+        }
+        app.look_at_blocks();
+        let blocked = app.rows("SELECT username FROM block WHERE username NOT LIKE '?%'");
+        assert_eq!(blocked, ["bob@example.com"], "{engine:?}: a stranger's text may be a password");
+        assert_eq!(log_in_at(&app, 1, "bob", "secret71"), 303, "{engine:?}: by the name");
         let page = raw(&app, "GET /login?site=1", "", "").body;
         let label = "<label for=\"userman-name\">Username or e-mail address</label>";
         assert!(page.contains(label), "{page}");

@@ -106,7 +106,7 @@ fn everything_of_a_person_is_removed_and_counted_and_nothing_of_another_one() {
             records(database).remove(1),
         );
         let bob = Person { known: vec![[71; 16]], ..find(database, 71) };
-        assert_eq!(bob.names, ["bob".to_owned()].into());
+        assert_eq!(bob.names, ["71@example.com", "bob"].map(str::to_owned).into());
         let gone = forget(database, &bob);
         assert_eq!(
             gone,
@@ -249,7 +249,7 @@ fn a_former_name_that_another_member_has_now_stays_theirs() {
             database.commit(|engine| engine.note(&Note::Block(block.clone()), NOON));
         }
         let person = find(database, 71);
-        assert_eq!(person.names, ["rob".to_owned()].into());
+        assert_eq!(person.names, ["71@example.com", "rob"].map(str::to_owned).into());
         assert_eq!(forget(database, &person).blocks, 1);
         let blocks = pages::blocks(&*database.read(), NOON).unwrap();
         assert_eq!(blocks[0].target, Target::Name(LoginName::new("bob")));
