@@ -8,7 +8,7 @@ use super::records::TakenOver;
 use crate::action::{Action, Change, Known, Standing};
 use crate::clock::Moment;
 use crate::identity::{Key, MemberId, SiteId, Username};
-use crate::member::Member;
+use crate::member::{Former, Member, Reason};
 
 /// What has to be loaded for a batch.
 #[derive(Debug, Default)]
@@ -75,6 +75,8 @@ impl<'a> Wanted<'a> {
 #[derive(Debug, Default)]
 pub struct View {
     standings: HashMap<Key, Standing>,
+    /// Whether one of them has lapsed by a clock that may be wrong.
+    has_lapsed: bool,
     /// By folded form.
     holders: HashMap<(SiteId, String), Option<MemberId>>,
     /// The provisional members who left, by the folded form of their name.
@@ -102,6 +104,7 @@ impl View {
 
     /// Adds a member's standing as the database has it.
     pub fn put_member(&mut self, key: Key, standing: Standing) {
+        self.has_lapsed |= matches!(standing, Standing::Lapsed(_));
         self.standings.insert(key, standing);
     }
 
@@ -195,6 +198,9 @@ impl View {
             Change::Leave(former) => (former.member.key, Standing::Former(former.clone())),
             Change::Erase(key) => (*key, Standing::Unknown),
         };
+        if let Some(row) = change.row() {
+            self.move_lapsed(row);
+        }
         let old_name = self.row(key).map(|row| (row.username.clone(), row.holds_folded));
         match old_name {
             Some((old, true)) => self.put_holder(key.site, &old, None),
@@ -214,5 +220,26 @@ impl View {
             Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => {}
         }
         self.standings.insert(key, standing);
+    }
+
+    /// Lets members leave who have lapsed by a clock that may be wrong and have the name that this
+    /// member is given. The engine moves their rows when it saves this one.
+    fn move_lapsed(&mut self, row: &Member) {
+        if !self.has_lapsed {
+            return;
+        }
+        for (key, standing) in &mut self.standings {
+            if let Standing::Lapsed(lapsed) = standing
+                && (key.site == row.key.site && *key != row.key)
+                && row.username.clashes_with(&lapsed.username)
+                && let Some(instant) = lapsed.expire_at
+            {
+                if key.member.is_provisional() {
+                    let name = (key.site, lapsed.username.folded().to_owned());
+                    self.provisional_formers.insert(name, key.member);
+                }
+                *standing = Standing::Former(Former::new(lapsed.clone(), Reason::Expired, instant));
+            }
+        }
     }
 }

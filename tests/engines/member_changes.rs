@@ -4,7 +4,7 @@
 use nats_userman::action::Rules;
 use nats_userman::apply::{Postback, transact};
 use nats_userman::block::{Block, LoginName, Target};
-use nats_userman::clock::{ExpiryRule, Zone};
+use nats_userman::clock::{ExpiryRule, Moment, Zone};
 use nats_userman::fields::Fields;
 use nats_userman::identity::{Key, MemberId, SiteId, Username};
 use nats_userman::journal::Origin;
@@ -12,6 +12,7 @@ use nats_userman::member_change::lift::Lift;
 use nats_userman::member_change::{MemberChange, NewExpiry};
 use nats_userman::operator::OperatorName;
 use nats_userman::password::{Password, Vault};
+use nats_userman::reply::Reply;
 use nats_userman::shared_use::{SharingBlock, SharingReason};
 use nats_userman::store::{Engine, Location, Note, open_reader, with_engine};
 
@@ -47,10 +48,13 @@ impl Scene {
         replies.remove(0).unwrap().as_str().to_owned()
     }
 
-    fn nats(&self, engine: &mut dyn Engine, body: &str, at: i64) -> String {
+    fn of_nats(&self, body: &str) -> Postback {
         let fields = Fields::from_urlencoded(body.as_bytes());
-        let postback = Postback::read(&fields, &self.rules, Origin::Nats, None).0;
-        self.apply(engine, &postback, at)
+        Postback::read(&fields, &self.rules, Origin::Nats, None).0
+    }
+
+    fn nats(&self, engine: &mut dyn Engine, body: &str, at: i64) -> String {
+        self.apply(engine, &self.of_nats(body), at)
     }
 
     fn by_eve(&self, engine: &mut dyn Engine, change: &MemberChange, key: Key, at: i64) -> String {
@@ -258,5 +262,34 @@ fn a_lift_ends_the_blocks_of_a_member_and_is_journalled() {
             ("action=LIFT&siteid=1&memberid=71&username=bob", Some("eve"), None)
         );
         scene.replays_equally(NOON + 60);
+    });
+}
+
+/// Regression: the DELETE still found the row of before the batch, and the reason was another one
+/// than after a replay.
+#[test]
+fn who_loses_their_name_while_a_clock_is_confirmed_has_left_for_the_rest_of_the_batch() {
+    Scene::on_every_engine(|scene, engine| {
+        scene.nats(engine, "action=ADD&siteid=1&memberid=71&username=bob&password=secret", NOON);
+        scene.by_eve(engine, &until("2026-06-20 12:00"), key(71), NOON);
+        let batch = [
+            "action=ADD&siteid=1&memberid=72&username=Bob&password=other",
+            "action=DELETE&siteid=1&memberid=71",
+        ]
+        .map(|body| scene.of_nats(body));
+        let now = NOON + 30 * 86_400;
+        let ahead = || Moment { now, moved_until: NOON };
+        let batch: Vec<_> = batch.iter().collect();
+        let replies = transact(engine, &scene.rules.vault, &batch, ahead).unwrap();
+        let replies: Vec<_> = replies.into_iter().map(Result::unwrap).collect();
+        assert_eq!(
+            replies.iter().map(Reply::as_str).collect::<Vec<_>>(),
+            [
+                "OK|member 72 \"Bob\" added to site 1",
+                "OK|member 71 is not a member of site 1 now, nothing to remove",
+            ]
+        );
+        assert_eq!(scene.rows("SELECT memberid, reason FROM former_member"), ["71|expired"]);
+        scene.replays_equally(now);
     });
 }
