@@ -10,7 +10,8 @@ use clap::Args;
 use super::failure::Failure;
 use super::progress::bar_of_bytes;
 use crate::backup::restore::{
-    Members, NotCompared, Order, RestoreError, Restored, check_target, complete, restore,
+    LostMembers, Members, NotCompared, Order, RestoreError, Restored, check_target, complete,
+    restore,
 };
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
@@ -119,13 +120,24 @@ fn print_lost(out: &mut impl Write, done: &Restored) -> std::io::Result<()> {
         Err(why) => {
             let why = match why {
                 NotCompared::None => return Ok(()),
-                NotCompared::Version => "one of them is of another release".to_owned(),
-                NotCompared::Other => "the backup is not an earlier state of it".to_owned(),
+                NotCompared::Version => "it is of an earlier release".to_owned(),
+                NotCompared::Other => "it and the backup have no record in common".to_owned(),
                 NotCompared::Unreadable(why) => format!("it cannot be read: {why}"),
             };
-            return writeln!(out, "not compared with the former database: {why}");
+            writeln!(out, "not compared with the former database: {why}")?;
+            return match &done.lost {
+                Err(NotCompared::Other) => print_command(out, done, None),
+                _ => Ok(()),
+            };
         }
     };
+    if lost.has_parted {
+        writeln!(
+            out,
+            "the former database was no later state of the backup: each has records that the other \
+             does not have"
+        )?;
+    }
     if lost.records == 0 {
         return writeln!(out, "nothing was lost: the former database has no newer record");
     }
@@ -133,26 +145,36 @@ fn print_lost(out: &mut impl Write, done: &Restored) -> std::io::Result<()> {
     match lost.span {
         Some((first, last)) => {
             writeln!(out, " from {} to {}", format_utc(first), format_utc(last))?;
-            if let Some(former) = &done.former {
-                writeln!(
-                    out,
-                    "  list them: nats-userman --database sqlite:{} journal --since {first}",
-                    former.display()
-                )?;
-            }
+            print_command(out, done, Some(first))?;
         }
         None => writeln!(out, ", which cannot be read")?,
     }
-    let missing = match lost.missing.count {
+    let Some(LostMembers { missing, returned }) = &lost.members else {
+        return writeln!(
+            out,
+            "  members are not compared, because the backup is of an earlier release"
+        );
+    };
+    let is_missing = match missing.count {
         1 => "member of the former database is missing",
         _ => "members of the former database are missing",
     };
-    let returned = match lost.returned.count {
-        1 => "who had left is a member again",
-        _ => "who had left are members again",
+    let has_returned = match (lost.has_parted, returned.count) {
+        (false, 1) => "who had left is a member again",
+        (false, _) => "who had left are members again",
+        (true, 1) => "member of the backup was none in the former database",
+        (true, _) => "members of the backup were none in the former database",
     };
-    print_members(out, &lost.missing, missing)?;
-    print_members(out, &lost.returned, returned)
+    print_members(out, missing, is_missing)?;
+    print_members(out, returned, has_returned)
+}
+
+/// Prints how to list the records of the former database, from this time on.
+fn print_command(out: &mut impl Write, done: &Restored, since: Option<i64>) -> std::io::Result<()> {
+    let Some(former) = &done.former else { return Ok(()) };
+    let since = since.map_or_else(String::new, |first| format!(" --since {first}"));
+    let former = former.display();
+    writeln!(out, "  list them: nats-userman --database sqlite:{former} journal{since}")
 }
 
 fn print_members(out: &mut impl Write, members: &Members, what: &str) -> std::io::Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::identity::Key;
 use crate::replay::is_end_of_all_logins;
-use crate::store::{Fault, JournalFilter, Read, StoredRecord};
+use crate::store::{Fault, JournalFilter, JournalSpan, Read, StoredRecord};
 
 /// Members that are named.
 const NAMED_MAX: usize = 20;
@@ -14,6 +14,16 @@ pub struct Lost {
     pub records: u64,
     /// The times of the first and the last of them, unix seconds.
     pub span: Option<(i64, i64)>,
+    /// Whether the backup has records that the database does not have: after an earlier restore,
+    /// both went on from a state that they have in common.
+    pub has_parted: bool,
+    /// The members; `None` if they cannot be compared, because the backup is of an earlier release.
+    pub members: Option<LostMembers>,
+}
+
+/// The members that differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LostMembers {
     /// Members who are missing in the backup.
     pub missing: Keys,
     /// Members of the backup who were no members any more.
@@ -38,10 +48,32 @@ impl Keys {
     }
 }
 
-/// Compares the database that is replaced with the backup. `None` if the backup is not an earlier
-/// state of it.
+/// Compares the database that is replaced with the backup. `None` if they have no record in common.
 pub(super) fn compare(old: &dyn Read, backup: &dyn Read, now: i64) -> Result<Option<Lost>, Fault> {
-    let Some(after) = last_common(old, backup)? else { return Ok(None) };
+    let (newest, has_parted) = match last_of_backup(old, backup)? {
+        Some(last) => (Some(last), false),
+        None => (last_common(old, backup)?, true),
+    };
+    let Some(after) = newest else { return Ok(None) };
+    let members = Some(members(old, backup, now)?);
+    Ok(Some(Lost { has_parted, members, ..newer_records(old, after)? }))
+}
+
+/// Compares the database that is replaced with a backup of an earlier release, of which only number
+/// and time of the newest record are known. `None` if the database has another record there.
+pub(super) fn compare_with_earlier(
+    old: &dyn Read,
+    newest: Option<(i64, i64)>,
+) -> Result<Option<Lost>, Fault> {
+    let (id, at) = newest.unwrap_or_default();
+    let is_same = match record(old, id)? {
+        Some(there) => there.at == at,
+        None => id == 0 || is_pruned(old, id)?,
+    };
+    is_same.then(|| newer_records(old, id)).transpose()
+}
+
+fn newer_records(old: &dyn Read, after: i64) -> Result<Lost, Fault> {
     let mut lost = Lost::default();
     let newest = old.newest_record()?.map_or(0, |(id, _)| id);
     let mut last = after;
@@ -59,34 +91,68 @@ pub(super) fn compare(old: &dyn Read, backup: &dyn Read, now: i64) -> Result<Opt
             lost.span = Some((lost.span.map_or(at, |(first, _)| first), at));
         }
     }
-    members(old, backup, now, &mut lost)?;
-    Ok(Some(lost))
+    Ok(lost)
 }
 
 /// The number of the newest record of the backup, if the database has the same one.
-fn last_common(old: &dyn Read, backup: &dyn Read) -> Result<Option<i64>, Fault> {
+fn last_of_backup(old: &dyn Read, backup: &dyn Read) -> Result<Option<i64>, Fault> {
     let Some((id, _)) = backup.newest_record()? else { return Ok(Some(0)) };
-    let record = |read: &dyn Read| -> Result<Option<StoredRecord>, Fault> {
-        let found = read.journal_page(&JournalFilter::default(), id - 1, id)?.pop();
-        found.transpose().map_err(|unreadable| unreadable.fault)
+    let is_earlier = match record(old, id)? {
+        Some(there) => record(backup, id)?.is_some_and(|here| is_same(&there, &here)),
+        None => is_pruned(old, id)?,
     };
-    let (there, here) = (record(old)?, record(backup)?);
-    let same = |one: &StoredRecord, other: &StoredRecord| {
-        (one.at, &one.action, &one.reply, &one.fields)
-            == (other.at, &other.action, &other.reply, &other.fields)
+    Ok(is_earlier.then_some(id))
+}
+
+/// The number of the newest record that both have. Up to it all records are the same, so it is
+/// searched by halves.
+fn last_common(old: &dyn Read, backup: &dyn Read) -> Result<Option<i64>, Fault> {
+    let newest_of = |read: &dyn Read| -> Result<i64, Fault> {
+        Ok(read.newest_record()?.map_or(0, |(id, _)| id))
     };
-    // A pruned journal always keeps its newest record. If this one is missing, all are newer.
-    let is_pruned = there.is_none() && old.newest_record()?.is_some_and(|(newest, _)| newest > id);
-    let is_same = there.zip(here).is_some_and(|(there, here)| same(&there, &here));
-    Ok((is_same || is_pruned).then_some(id))
+    let mut common = None;
+    let (mut from, mut to) = (0, newest_of(old)?.min(newest_of(backup)?).saturating_add(1));
+    while to - from > 1 {
+        let middle = from + (to - from) / 2;
+        let span = JournalSpan { after: from, newest: middle, most: 1, newest_first: true };
+        let found = old.journal_span(&JournalFilter::default(), span)?.pop();
+        let Some(found) = found else {
+            // The records up to the middle were pruned.
+            from = middle;
+            continue;
+        };
+        let there = found.map_err(|unreadable| unreadable.fault)?;
+        if record(backup, there.id)?.is_some_and(|here| is_same(&there, &here)) {
+            (common, from) = (Some(there.id), middle);
+        } else {
+            to = there.id;
+        }
+    }
+    Ok(common)
+}
+
+fn record(read: &dyn Read, id: i64) -> Result<Option<StoredRecord>, Fault> {
+    let found = read.journal_page(&JournalFilter::default(), id - 1, id)?.pop();
+    found.transpose().map_err(|unreadable| unreadable.fault)
+}
+
+fn is_same(one: &StoredRecord, other: &StoredRecord) -> bool {
+    (one.at, &one.action, &one.reply, &one.fields)
+        == (other.at, &other.action, &other.reply, &other.fields)
+}
+
+/// Whether the record that is missing was pruned: a pruned journal always keeps its newest one.
+fn is_pruned(read: &dyn Read, id: i64) -> Result<bool, Fault> {
+    Ok(read.newest_record()?.is_some_and(|(newest, _)| newest > id))
 }
 
 /// Both lists are in the order of the keys.
-fn members(old: &dyn Read, backup: &dyn Read, now: i64, lost: &mut Lost) -> Result<(), Fault> {
+fn members(old: &dyn Read, backup: &dyn Read, now: i64) -> Result<LostMembers, Fault> {
+    let mut lost = LostMembers::default();
     let (mut old, mut backup) = (Members::new(old, now), Members::new(backup, now));
     loop {
         match (old.peek()?, backup.peek()?) {
-            (None, None) => return Ok(()),
+            (None, None) => return Ok(lost),
             (Some(there), here) if here.is_none_or(|here| there < here) => {
                 lost.missing.add(there);
                 old.next();

@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 pub use error::RestoreError;
-pub use lost::{Keys as Members, Lost};
+pub use lost::{Keys as Members, Lost, LostMembers};
 use plan::{Plan, Replaced};
 use target::target;
 
@@ -77,9 +77,9 @@ pub struct Restored {
 pub enum NotCompared {
     /// There was no database.
     None,
-    /// One of them has the schema of another release.
+    /// The former database has the schema of an earlier release.
     Version,
-    /// The backup is not an earlier state of the database.
+    /// They have no journal record in common.
     Other,
     /// The former database cannot be read.
     Unreadable(String),
@@ -284,14 +284,14 @@ fn compare(
     match state_of(location, true).map_err(unreadable)? {
         DatabaseState::Missing | DatabaseState::Begun => return Err(NotCompared::None),
         DatabaseState::Older(_) => return Err(NotCompared::Version),
-        DatabaseState::Current if contents.version != SCHEMA_VERSION => {
-            return Err(NotCompared::Version);
-        }
         DatabaseState::Current => {}
     }
     let old: Box<dyn Read> = open_for_check(location).map_err(unreadable)?;
-    let new = open_for_check(draft).map_err(unreadable)?;
-    match lost::compare(&*old, &*new, now) {
+    let compared = match contents.version == SCHEMA_VERSION {
+        true => lost::compare(&*old, &*open_for_check(draft).map_err(unreadable)?, now),
+        false => lost::compare_with_earlier(&*old, contents.newest),
+    };
+    match compared {
         Ok(Some(lost)) => Ok(lost),
         Ok(None) => Err(NotCompared::Other),
         Err(fault) => Err(NotCompared::Unreadable(crate::chain::chain(&fault))),

@@ -235,28 +235,76 @@ fn a_restore_of_a_file_that_is_not_there_makes_no_directory() {
     assert!(!data.exists());
 }
 
-#[test]
-fn a_backup_of_an_earlier_release_is_restored_and_upgraded_by_the_start() {
-    let home = Home::with_members(1..=1);
-    let release = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/releases/0.3.0/data");
-    let there = temp_dir();
-    let data = there.path().join("data");
-    fs::create_dir(&data).unwrap();
-    for entry in fs::read_dir(release).unwrap() {
+/// The data directory of a release, copied into `dir`.
+fn of_release(release: &str, dir: &Path) -> std::path::PathBuf {
+    let of = format!("{}/tests/releases/{release}/data", env!("CARGO_MANIFEST_DIR"));
+    let data = dir.join("data");
+    fs::create_dir_all(&data).unwrap();
+    for entry in fs::read_dir(of).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), data.join(entry.file_name())).unwrap();
     }
+    data
+}
+
+/// Regression: nothing was said about the records of the newer release.
+#[test]
+fn a_backup_of_before_an_upgrade_says_how_many_records_came_since() {
+    for release in ["0.3.0", "0.8.0"] {
+        let home = Home::with_members(1..=1);
+        fs::remove_dir_all(home.data()).unwrap();
+        of_release(release, &home.path());
+        let file = home.backed_up(&[]);
+        home.serving(|service| add(service, 7_777));
+        let printed = timeless(&home.restore(&file, &[]).printed(), &home);
+        assert!(
+            printed.contains(
+                "lost: 1 journal record from TIME to TIME\n  list them: nats-userman --database \
+                 sqlite:HOME/data/userman.db.before-TIME journal --since "
+            ) && printed.contains(
+                "\n  members are not compared, because the backup is of an earlier release\n"
+            ),
+            "{release}: {printed}"
+        );
+    }
+}
+
+/// Regression: the member who joined after a restore by mistake was lost without a word.
+#[test]
+fn a_backup_that_is_newer_than_an_earlier_restore_says_what_came_since_that_restore() {
+    let home = Home::with_members(1..=3);
+    let older = home.backed_up(&[]);
+    home.serving(|service| add(service, 4));
+    let newer = home.backed_up(&[]);
+    home.restore(&older, &[]).printed();
+    home.serving(|service| add(service, 9));
+    let printed = timeless(&home.restore(&newer, &[]).printed(), &home);
+    let lost = "the former database was no later state of the backup: each has records that the \
+                other does not have\nlost: 1 journal record from TIME to TIME\n";
+    assert!(printed.contains(lost), "{printed}");
+    let members = "  1 member of the former database is missing (site and memberid): 1 9\n  1 \
+                   member of the backup was none in the former database (site and memberid): 1 4\n";
+    assert!(printed.contains(members), "{printed}");
+}
+
+#[test]
+fn a_backup_of_an_earlier_release_is_restored_and_upgraded_by_the_start() {
+    let home = Home::with_members(1..=1);
+    let there = temp_dir();
+    let data = of_release("0.3.0", there.path());
     let dir = home.backups();
     let flags = ["backup", dir.to_str().unwrap(), "--with-keys"];
     let printed = run_on(&data, &flags).printed();
     let file = Path::new(printed.split_once(" (").unwrap().0).to_owned();
     let expected = members(&file);
     let printed = home.restore(&file, &[]).printed();
+    let printed = timeless(&printed, &home);
     assert!(
         printed.contains(
-            "not compared with the former database: one of them is of another release\nit is of \
-             an earlier release: the start upgrades it; then run `nats-userman member logout \
-             --all`, which ends logins that were ended since the backup\n"
+            "not compared with the former database: it and the backup have no record in common\n  \
+             list them: nats-userman --database sqlite:HOME/data/userman.db.before-TIME journal\n\
+             it is of an earlier release: the start upgrades it; then run `nats-userman member \
+             logout --all`, which ends logins that were ended since the backup\n"
         ),
         "{printed}"
     );
@@ -273,7 +321,7 @@ fn keys_that_the_backup_brings_replace_others_which_are_set_aside() {
     let theirs = fs::read(other.data().join("cookie.key")).unwrap();
     let printed = other.restore(&file, &[]).printed();
     assert!(
-        printed.contains("not compared with the former database: the backup is not an earlier"),
+        printed.contains("not compared with the former database: it and the backup have no record"),
         "{printed}"
     );
     let key = |home: &Home| fs::read(home.data().join("cookie.key")).unwrap();
