@@ -67,6 +67,16 @@ pub enum DatabaseError {
 ///
 /// See [`state_of`].
 pub fn state(config: &Config) -> Result<DatabaseState, OpenError> {
+    refuse_within_a_restore(config)?;
+    state_of(&config.location, config.data_dir.seal_key().exists())
+}
+
+/// Refuses to use the database while a restore runs or waits to be completed.
+///
+/// # Errors
+///
+/// Then; the sentence says which, and what to do.
+pub fn refuse_within_a_restore(config: &Config) -> Result<(), OpenError> {
     if config.data_dir.is_being_restored(config.location.file()) {
         return Err(OpenError::Inconsistent(format!(
             "a restore of the database {} is running: wait until it is done",
@@ -80,7 +90,7 @@ pub fn state(config: &Config) -> Result<DatabaseState, OpenError> {
             config.location
         )));
     }
-    state_of(&config.location, config.data_dir.seal_key().exists())
+    Ok(())
 }
 
 /// Checks the database for a command that neither creates nor upgrades one.

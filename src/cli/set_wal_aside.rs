@@ -5,7 +5,8 @@ use std::io::{Write as _, stdout};
 use super::failure::Failure;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
-use crate::store::{exists, set_log_aside};
+use crate::database::refuse_within_a_restore;
+use crate::store::{SetAside, exists, set_log_aside};
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let database = &config.location;
@@ -15,6 +16,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
              aside"
         )));
     }
+    refuse_within_a_restore(config).map_err(|error| Failure::of(&error))?;
     if !exists(database).map_err(|error| Failure::of(&error))? {
         return Err(Failure::Failed(format!(
             "there is no database at {}: put the backup there first",
@@ -27,8 +29,17 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         |error| Failure::Failed(format!("cannot set the WAL of {} aside: {error}", database));
     let mut out = stdout().lock();
     match set_log_aside(database, &stamp).map_err(failed)? {
-        None => writeln!(out, "{} has no WAL with any content: nothing was set aside", database)?,
-        Some((aside, bytes)) => {
+        SetAside::Nothing => {
+            writeln!(out, "{} has no WAL with any content: nothing was set aside", database)?;
+        }
+        SetAside::Belongs(wal) => {
+            return Err(Failure::Failed(format!(
+                "the WAL {} belongs to the database, and the newest postbacks may be in it alone: \
+                 nothing was set aside; start the service, which uses both",
+                wal.display()
+            )));
+        }
+        SetAside::Done(aside, bytes) => {
             writeln!(out, "set aside: {} ({bytes} bytes)", aside.display())?;
             writeln!(
                 out,

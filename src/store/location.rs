@@ -11,7 +11,8 @@ use super::bad_location::BadLocation;
 use super::database_state::{DatabaseState, MigrationTarget};
 use super::open_error::{OpenError, SCHEMA_VERSION};
 use super::{
-    Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, UpgradePlan, mysql, sqlite,
+    Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, SetAside, UpgradePlan,
+    mysql, sqlite,
 };
 use crate::heartbeat::Heartbeat;
 
@@ -448,17 +449,25 @@ pub fn check_access(location: &Location) -> Result<(), OpenError> {
     }
 }
 
-/// Moves a log aside that was left beside a restored database. Nothing is deleted. Returns the new
-/// name and the size; `None` if there is nothing to move. For a database that no process has
-/// open.
+/// The log beside a database, if it belongs to another one. For a database that this process has
+/// not opened.
+pub fn foreign_log(location: &Location) -> Option<PathBuf> {
+    match location {
+        Location::Sqlite(file) => sqlite::foreign_wal(file.path()),
+        Location::Mysql(_) => None,
+    }
+}
+
+/// Moves a log aside that was left beside a restored database and does not belong to it. Nothing is
+/// deleted. For a database that no process has open.
 ///
 /// # Errors
 ///
 /// If a file of the new name exists, or the directory cannot be written.
-pub fn set_log_aside(location: &Location, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
+pub fn set_log_aside(location: &Location, stamp: &str) -> io::Result<SetAside> {
     match location {
         Location::Sqlite(file) => sqlite::set_wal_aside(file.path(), stamp),
-        Location::Mysql(_) => Ok(None),
+        Location::Mysql(_) => Ok(SetAside::Nothing),
     }
 }
 

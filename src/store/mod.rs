@@ -40,7 +40,7 @@ pub use found::{FoundMember, FoundState, SearchBy};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
     Fingerprint, Location, begin_migration, check_access, check_content, check_content_within,
-    check_copy, check_whole, complete_migration, diagnose, exists, is_led, log_state,
+    check_copy, check_whole, complete_migration, diagnose, exists, foreign_log, is_led, log_state,
     migration_target, open_backup, open_for_check, open_for_command, open_for_copy, open_reader,
     planned_upgrade, set_log_aside, state_of, with_engine,
 };
@@ -53,8 +53,8 @@ pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, EngineTimes, FindBy, Forms,
     FormsCursor, FormsPage, Hardened, JournalFilter, JournalSpan, KNOWN_BYTES, KnownId,
     KnownNetwork, LoggedOut, LoginRow, LongRead, NamedLogins, Note, Outcome, Pending,
-    ProvisionalRow, Rehashed, Seen, SharedKey, SharedSetting, Spent, StoredRecord, TakenOver,
-    Unfolded, UnreadableRecord,
+    ProvisionalRow, Rehashed, Seen, SetAside, SharedKey, SharedSetting, Spent, StoredRecord,
+    TakenOver, Unfolded, UnreadableRecord,
 };
 pub use table_row::{Logout, LogoutBefore, Table, TableRow};
 pub use upgrade_plan::UpgradePlan;

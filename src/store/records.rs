@@ -1,5 +1,6 @@
 //! Records that are stored in a database, apart from the members themselves.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Fault;
@@ -256,6 +257,17 @@ pub struct JournalFilter {
     pub source: Option<String>,
     /// This text anywhere in the reply, in any case of ASCII letters.
     pub text: Option<String>,
+}
+
+/// What became of a log beside a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetAside {
+    /// There is none with any content.
+    Nothing,
+    /// This one belongs to the database, and stays.
+    Belongs(PathBuf),
+    /// It has this name now, and so many bytes.
+    Done(PathBuf, u64),
 }
 
 /// A part of the journal, and how it is read.

@@ -23,6 +23,12 @@ pub enum RestoreError {
     /// It is no database that this release can use.
     #[error("cannot restore {}", .0.display())]
     Unusable(PathBuf, #[source] OpenError),
+    /// A log of another database is beside it.
+    #[error(
+        "cannot restore {}: {}, beside it, belongs to another database: move that file elsewhere \
+         and restore again", .0.display(), .1.display()
+    )]
+    ForeignLog(PathBuf, PathBuf),
     /// It is damaged.
     #[error("cannot restore {}: this backup is damaged: use another one: {found}", .file.display())]
     Damaged {

@@ -32,7 +32,7 @@ use crate::replay::end_all_logins;
 use crate::seals::foreign_seals;
 use crate::store::{
     Contents, CopyError, CopyWatch, DatabaseState, Location, OpenError, Read, SCHEMA_VERSION,
-    check_copy, open_backup, open_for_check, state_of, with_engine,
+    check_copy, foreign_log, open_backup, open_for_check, state_of, with_engine,
 };
 use crate::whole_file::{Draft, draft_of, parent, remove, sync_name};
 
@@ -151,6 +151,9 @@ pub fn restore(
     let database = target(data_dir, location)?;
     check_file(file, &database)?;
     let backup = location.copy_at(file);
+    if let Some(log) = foreign_log(&backup) {
+        return Err(RestoreError::ForeignLog(file.to_owned(), log));
+    }
     match state_of(&backup, true) {
         Ok(DatabaseState::Missing) => return Err(RestoreError::Missing(file.to_owned())),
         Ok(_) => {}

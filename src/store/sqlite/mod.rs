@@ -56,5 +56,5 @@ pub use database_file::DatabaseFile;
 pub use diagnosis::diagnose;
 pub use files::{Files, FilesSeen};
 pub use open::{check_whole, check_writable, is_there, open_reader, with_engine};
-pub use wal_aside::set_wal_aside;
+pub use wal_aside::{foreign_wal, set_wal_aside};
 pub use wal_readers::log_state;

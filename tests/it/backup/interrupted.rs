@@ -87,7 +87,7 @@ fn a_restore_that_was_killed_among_its_renames_is_named_by_every_command_and_com
          another `nats-userman restore` completes it\n",
         home.database().display()
     );
-    for command in [&["member", "list"][..], &["journal"], &["backup", "/"]] {
+    for command in [&["member", "list"][..], &["journal"], &["backup", "/"], &["set-wal-aside"]] {
         run_on(&home.data(), command).ended(1, &said);
     }
     let printed = home.restore(&file, &[]).printed();

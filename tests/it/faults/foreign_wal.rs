@@ -5,8 +5,9 @@ use std::fs;
 
 use rusqlite::Connection;
 
+use crate::commands::run_on;
 use crate::continuity::kept;
-use crate::support::faults::{assert_refused, checkpoint, other, serve_and_add};
+use crate::support::faults::{assert_refused, checkpoint, members, other, serve_and_add};
 use crate::support::{rows, temp_dir};
 
 /// VACUUM writes no mark, so the backup from before it has the mark with which the WAL begins.
@@ -66,4 +67,47 @@ fn a_database_is_refused_beside_a_wal_that_the_release_before_wrote() {
     }
     fs::copy(old.data().join("userman.db-wal"), data.join("userman.db-wal")).unwrap();
     assert_refused(&data);
+}
+
+/// Regression: postbacks that were answered before a crash were renamed away with it.
+#[test]
+fn a_wal_that_belongs_to_the_database_is_not_set_aside() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    serve_and_add(&data, 1..5).kill();
+    let wal = data.join("userman.db-wal");
+    let before = fs::read(&wal).unwrap();
+    run_on(&data, &["set-wal-aside"]).ended(
+        1,
+        &format!(
+            "nats-userman: the WAL {} belongs to the database, and the newest postbacks may be in \
+             it alone: nothing was set aside; start the service, which uses both\n",
+            wal.display()
+        ),
+    );
+    assert!(fs::read(&wal).unwrap() == before);
+    assert!(serve_and_add(&data, 5..6).terminate().success());
+    assert_eq!(members(&data.join("userman.db")), [1, 2, 3, 4, 5]);
+}
+
+/// Regression: the remedy was one for the database in use, which it would have damaged.
+#[test]
+fn a_backup_beside_the_wal_of_another_database_is_not_restored() {
+    let (dir, theirs) = (temp_dir(), temp_dir());
+    let (data, backup) = (dir.path().join("data"), theirs.path().join("backup.db"));
+    assert!(serve_and_add(&data, 1..5).terminate().success());
+    fs::copy(data.join("userman.db"), &backup).unwrap();
+    Connection::open(data.join("userman.db")).unwrap().execute_batch("VACUUM").unwrap();
+    serve_and_add(&data, 5..9).kill();
+    let wal = theirs.path().join("backup.db-wal");
+    fs::copy(data.join("userman.db-wal"), &wal).unwrap();
+    run_on(&data, &["restore", backup.to_str().unwrap()]).ended(
+        1,
+        &format!(
+            "nats-userman: cannot restore {}: {}, beside it, belongs to another database: move \
+             that file elsewhere and restore again\n",
+            backup.display(),
+            wal.display()
+        ),
+    );
 }
