@@ -59,23 +59,72 @@ fn a_server_that_does_not_sync_its_log_is_refused_at_the_start_and_when_it_is_ch
 }
 
 #[test]
-fn a_table_of_another_engine_or_without_a_primary_key_is_refused() {
-    let odd = |table: &str| {
-        format!(
-            "the table {table} has no primary key or is not of InnoDB, so a crash or a cluster \
-             would lose its rows: make it again as schema.mysql.sql has it"
-        )
-    };
-    for (table, change) in [
-        ("logout", "ALTER TABLE logout ENGINE = MyISAM"),
-        ("health", "ALTER TABLE health DROP PRIMARY KEY"),
+fn a_table_of_another_engine_or_without_a_unique_key_is_refused() {
+    for (change, says) in [
+        (
+            "ALTER TABLE logout ENGINE = MyISAM",
+            "the table logout is not of InnoDB, so a crash or a cluster would lose its rows: run \
+             ALTER TABLE logout ENGINE = InnoDB there",
+        ),
+        (
+            "ALTER TABLE health DROP PRIMARY KEY",
+            "the table health has no key PRIMARY, without which two receivers decide against each \
+             other and a cluster loses rows: run ALTER TABLE health ADD PRIMARY KEY (slot) there",
+        ),
+        (
+            "ALTER TABLE journal DROP KEY journal_member, ADD KEY journal_member (siteid)",
+            "the table journal has no key journal_member, without which two receivers decide \
+             against each other and a cluster loses rows: run ALTER TABLE journal ADD UNIQUE KEY \
+             journal_member (siteid, memberid, seq) there",
+        ),
     ] {
         let Some(database) = MariaDatabase::new() else { return };
         nats_userman::store::with_engine(&database.location(), true, |_| ()).unwrap();
         database.connect().query_drop(change).unwrap();
         for said in refusals(&database) {
-            assert!(said.contains(&odd(table)), "{said}");
+            assert!(said.contains(says), "{said}");
         }
+    }
+}
+
+/// Regression: names were stored otherwise than they were sent, or refused for ever; and a member
+/// who was stored before could not be read.
+#[test]
+fn a_character_set_of_the_server_does_not_matter() {
+    let latin1: &[&str] =
+        &["--skip-character-set-client-handshake", "--character-set-server=latin1"];
+    for (flags, init) in [(latin1, ""), (&[][..], "SET NAMES latin1"), (&[][..], "SET NAMES utf8")]
+    {
+        let Some(server) = MariaDb::start(flags) else { return };
+        let mut admin = server.admin();
+        admin.query_drop(format!("SET GLOBAL init_connect = '{init}'")).unwrap();
+        let database = MariaDatabase::on(Arc::clone(&server));
+        let dir = temp_dir();
+        let setting = database.setting_with_password();
+        let program = Program::serve(dir.path(), &["--database", &setting]);
+        let name = "zoe\u{308}-\u{1f600}";
+        let body = |action: &str| {
+            let fields =
+                [("siteid", "1"), ("memberid", "71"), ("username", name), ("password", "secret")];
+            format!("action={action}&{}", serde_urlencoded::to_string(fields).unwrap())
+        };
+        let reply = program.post(&body("ADD")).unwrap();
+        assert!(reply.body.starts_with("OK|member 71 "), "{flags:?} {init}: {reply:?}");
+        let asked = || {
+            let request = Request::get("/auth?site=1").basic(name, "secret");
+            send_raw(program.address, request).unwrap().status
+        };
+        assert_eq!(asked(), 200, "{flags:?} {init}");
+        admin.query_drop("SET NAMES utf8mb4").unwrap();
+        let stored = format!(
+            "SELECT CONCAT_WS('|', (SELECT username_sent FROM {of}.member_auth), \
+             (SELECT username FROM {of}.journal))",
+            of = database.name()
+        );
+        let stored: Option<String> = admin.query_first(stored).unwrap();
+        assert_eq!(stored.unwrap(), format!("{name}|{name}"), "{flags:?} {init}");
+        assert!(program.post(&body("DELETE")).unwrap().body.starts_with("OK|member 71"), "{init}");
+        assert_eq!(asked(), 401, "{flags:?} {init}");
     }
 }
 
@@ -120,11 +169,17 @@ fn settings_that_a_session_inherits_from_the_server_do_not_matter() {
     let Some(server) = MariaDb::start(&[]) else { return };
     let database = MariaDatabase::on(Arc::clone(&server));
     let mut admin = server.admin();
-    for setting in ["sql_safe_updates = 1", "sql_select_limit = 1", "tx_read_only = 1"] {
+    for setting in [
+        "sql_safe_updates = 1",
+        "sql_select_limit = 1",
+        "tx_read_only = 1",
+        "max_join_size = 1",
+        "max_statement_time = 0.01",
+    ] {
         admin.query_drop(format!("SET GLOBAL {setting}")).unwrap();
     }
-    let dir = temp_dir();
-    let program = Program::serve(dir.path(), &["--database", &database.setting_with_password()]);
+    let (dir, setting) = (temp_dir(), database.setting_with_password());
+    let program = Program::serve(dir.path(), &["--database", &setting]);
     let add = "action=ADD&siteid=1&memberid=72&username=ann&password=secret";
     let delete = "action=DELETE&siteid=1&memberid=72&username=ann";
     for body in [ADD, add, delete] {
@@ -137,8 +192,14 @@ fn settings_that_a_session_inherits_from_the_server_do_not_matter() {
         assert_eq!(send_raw(program.address, request).unwrap().status, expected, "{name}");
     }
     assert_eq!(send_raw(program.address, Request::get("/health")).unwrap().status, 200);
+    let mut journal = crate::support::program();
+    journal.args(["journal", "--json", "--database", &setting, "--data-dir"]).arg(dir.path());
+    let listed = journal.output().unwrap();
+    assert_eq!(listed.status.code(), Some(0), "{listed:?}");
     // The end of the test removes the database.
-    admin.query_drop("SET GLOBAL tx_read_only = 0").unwrap();
+    for setting in ["tx_read_only = 0", "max_statement_time = 0", "max_join_size = DEFAULT"] {
+        admin.query_drop(format!("SET GLOBAL {setting}")).unwrap();
+    }
 }
 
 #[test]

@@ -50,13 +50,18 @@ pub(super) enum Purpose {
     OtherTable,
 }
 
-/// What is set for a session. Rows that are only read do not depend on a lock, so the writer's
-/// transactions need no gap locks; a reader sees one moment.
-const ALWAYS: [&str; 3] = [
+/// What is set for a session, whatever the server's own settings are. Rows that are only read do
+/// not depend on a lock, so the writer's transactions need no gap locks; a reader sees one moment.
+const ALWAYS: [&str; 4] = [
+    // A server may ignore the character set that the driver names, or change it by `init_connect`:
+    // names would be stored otherwise than they were sent. The collation is the driver's.
+    "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci",
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'",
     "SET SESSION autocommit = 1",
-    // A global limit would cut off the rows of every read. This is the default.
-    "SET SESSION sql_select_limit = 18446744073709551615",
+    // Global limits would cut off the rows of every read, or refuse it. These are the defaults. The
+    // comments are statements for MariaDB, and for MySQL.
+    "SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1
+     /*M!100101 , SESSION max_statement_time = 0 */ /*!50708 , SESSION max_execution_time = 0 */",
 ];
 const FOR_WRITING: [&str; 6] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",

@@ -129,7 +129,8 @@ pub(super) fn state(connection: &mut Connection) -> Result<DatabaseState, Fault>
     Ok(if version == VERSION { DatabaseState::Current } else { DatabaseState::Older(version) })
 }
 
-/// What is wrong with a table of ours: another storage engine, or no primary key.
+/// What is wrong with a table of ours: another storage engine, or a key is missing on which
+/// receivers rely: rows are found by it, and a second one of two decisions at once is refused.
 ///
 /// Two queries, each of one database by a constant: a join makes the server open the tables of all
 /// its databases, and MariaDB 10.11 crashes where such a query is killed.
@@ -140,21 +141,70 @@ pub(super) fn odd_table(connection: &mut Connection) -> Result<Option<String>, F
         Vec::new(),
     )?;
     let keys = connection.rows(
-        "SELECT DISTINCT table_name FROM information_schema.statistics
-         WHERE table_schema = DATABASE() AND index_name = 'PRIMARY'",
+        "SELECT DISTINCT table_name, index_name FROM information_schema.statistics
+         WHERE table_schema = DATABASE() AND non_unique = 0",
         Vec::new(),
     )?;
-    let keyed: HashSet<String> =
-        keys.into_iter().map(|mut row| get(&mut row, 0)).collect::<Result<_, _>>()?;
+    let keys: HashSet<(String, String)> = keys
+        .into_iter()
+        .map(|mut row| Ok::<_, Fault>((get(&mut row, 0)?, get(&mut row, 1)?)))
+        .collect::<Result<_, _>>()?;
     for mut row in engines {
         let (table, engine): (String, Option<String>) = (get(&mut row, 0)?, get(&mut row, 1)?);
-        let is_ours = TABLES.contains(&format!("CREATE TABLE IF NOT EXISTS {table} ("));
-        if is_ours && (engine.as_deref() != Some("InnoDB") || !keyed.contains(&table)) {
-            return Ok(Some(format!(
-                "the table {table} has no primary key or is not of InnoDB, so a crash or a cluster \
-                 would lose its rows: make it again as schema.mysql.sql has it"
-            )));
+        for (_, key, definition) in unique_keys().filter(|(of, ..)| *of == table) {
+            if engine.as_deref() != Some("InnoDB") {
+                return Ok(Some(format!(
+                    "the table {table} is not of InnoDB, so a crash or a cluster would lose its \
+                     rows: run ALTER TABLE {table} ENGINE = InnoDB there"
+                )));
+            }
+            if !keys.contains(&(table.clone(), key.to_owned())) {
+                return Ok(Some(format!(
+                    "the table {table} has no key {key}, without which two receivers decide \
+                     against each other and a cluster loses rows: run ALTER TABLE {table} ADD \
+                     {definition} there"
+                )));
+            }
         }
     }
     Ok(None)
+}
+
+/// The unique keys of schema.mysql.sql: table, name, and the definition. Each table has one.
+fn unique_keys() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let mut table = "";
+    TABLES.lines().filter_map(move |line| {
+        if let Some(rest) = line.strip_prefix("CREATE TABLE IF NOT EXISTS ") {
+            table = rest.split(' ').next().unwrap_or_default();
+        }
+        let definition = line.trim().trim_end_matches(',');
+        let key = match definition.strip_prefix("UNIQUE KEY ") {
+            Some(rest) => rest.split(' ').next()?,
+            None => definition.strip_prefix("PRIMARY KEY ").map(|_| "PRIMARY")?,
+        };
+        Some((table, key, definition))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_table_has_a_primary_key_and_the_keys_of_decisions_are_unique() {
+        let keys: Vec<_> = unique_keys().collect();
+        let tables = TABLES.matches("CREATE TABLE IF NOT EXISTS ").count();
+        assert_eq!(keys.iter().filter(|(_, key, _)| *key == "PRIMARY").count(), tables);
+        let unique: Vec<_> =
+            keys.iter().filter(|(_, key, _)| *key != "PRIMARY").map(|key| key.2).collect();
+        assert_eq!(
+            unique,
+            [
+                "UNIQUE KEY member_auth_username (username, siteid)",
+                "UNIQUE KEY member_auth_username_key (username_key, siteid)",
+                "UNIQUE KEY journal_member (siteid, memberid, seq)",
+                "UNIQUE KEY journal_shape_names (names_sha256)",
+            ]
+        );
+    }
 }
