@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use super::places;
 use super::report::{Level, Report};
 use super::unread::{SEARCH, may, unread_files};
+use crate::chain::chain;
 use crate::config::Config;
 use crate::data_dir::modes;
 use crate::denied;
+use crate::store::missing_privilege;
 
 pub(super) fn check(config: &Config, report: &mut Report) {
     let before = report.len();
@@ -19,6 +21,14 @@ pub(super) fn check(config: &Config, report: &mut Report) {
             "access",
             problem,
             "correct owner or mode, or run the command as the service's user",
+        );
+    }
+    if let Some(fault) = missing_privilege(&config.location) {
+        report.add(
+            Level::Serious,
+            "access",
+            format!("the database cannot be written: {}", chain(&fault)),
+            "run the GRANT of docs/cluster.md at the server, then restart the service",
         );
     }
     if report.len() == before {

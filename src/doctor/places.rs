@@ -12,12 +12,15 @@ use crate::chain::chain;
 use crate::config::Config;
 use crate::data_dir::modes;
 use crate::denied;
-use crate::store::{OpenError, check_access};
+use crate::store::{OpenError, check_access, missing_privilege};
 use crate::whole_file::parent;
 
 /// Problems of paths and modes, and settings of alarms that do not do what they should.
 pub(crate) fn problems(config: &Config) -> Vec<String> {
     let mut problems = no_access(config);
+    let denied = missing_privilege(&config.location);
+    problems
+        .extend(denied.map(|fault| format!("the database cannot be written: {}", chain(&fault))));
     problems.extend(
         modes::loose_secrets(&config.data_dir)
             .iter()

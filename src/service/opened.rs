@@ -70,7 +70,6 @@ impl Opened {
             agreement::warn_of_new_token(config, &*reader);
         }
         drop(reader);
-        agreement::compare_settings(config);
         Ok(Self { locks, vault, jumps, moved_until, tokens, new_token })
     }
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use actix_web::dev::Server;
 
+use super::agreement::compare_settings;
 use super::error::StartError;
 use super::manager::Manager;
 use super::opened::Opened;
@@ -118,6 +119,8 @@ impl Service {
         let hashing = Hashing::Waits(Box::new(hash_worker), sealed, wake);
         let live = Live::new(config, vault.clone());
         let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes, &live)?);
+        // A receiver that is refused until here leaves the settings of those that run.
+        compare_settings(config);
         let backups = BackupThread::start(&config.backup, &config.data_dir, &file, &clock, jumps)?;
         let reconciling = start_reconciling(config, &file, &clock, &live)?;
         let watching = Watching::start(

@@ -11,8 +11,8 @@ use super::bad_location::BadLocation;
 use super::database_state::{DatabaseState, MigrationTarget};
 use super::open_error::{OpenError, SCHEMA_VERSION};
 use super::{
-    Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, SetAside, UpgradePlan,
-    mysql, sqlite,
+    Contents, CopyError, Diagnosis, Engine, Fault, LogState, Read, Replacement, SetAside,
+    UpgradePlan, mysql, sqlite,
 };
 use crate::heartbeat::Heartbeat;
 
@@ -446,6 +446,15 @@ pub fn check_access(location: &Location) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::check_writable(file.path()),
         Location::Mysql(server) => mysql::check_access(server),
+    }
+}
+
+/// What the user of a server may not do, if that is something that postbacks need. `None` also where
+/// the server does not answer, or has no tables of this release.
+pub fn missing_privilege(location: &Location) -> Option<Fault> {
+    match location {
+        Location::Sqlite(_) => None,
+        Location::Mysql(server) => mysql::missing_privilege(server),
     }
 }
 

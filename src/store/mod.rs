@@ -41,8 +41,8 @@ pub use lapse::{Lapse, standing_at};
 pub use location::{
     Fingerprint, Location, begin_migration, check_access, check_content, check_content_within,
     check_copy, check_whole, complete_migration, diagnose, exists, foreign_log, is_led, log_state,
-    migration_target, open_backup, open_for_check, open_for_command, open_for_copy, open_reader,
-    planned_upgrade, set_log_aside, state_of, with_engine,
+    migration_target, missing_privilege, open_backup, open_for_check, open_for_command,
+    open_for_copy, open_reader, planned_upgrade, set_log_aside, state_of, with_engine,
 };
 pub use open_error::{OpenError, SCHEMA_VERSION, UpgradeError};
 pub use person::{Forgotten, Person, Residue, Traces};

@@ -61,7 +61,8 @@ impl Site {
     /// Why `serve` does not start on this data directory.
     fn refused(&self, data: &Path) -> String {
         let flags = self.flags();
-        let args: Vec<&str> = ["serve"].into_iter().chain(flags.iter().map(|it| &**it)).collect();
+        let own = ["serve", "--time-zone", "Europe/Rome"];
+        let args: Vec<&str> = own.into_iter().chain(flags.iter().map(|it| &**it)).collect();
         let ran = run_on(data, &args);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         ran.err.lines().last().unwrap().to_owned()
@@ -160,6 +161,11 @@ fn a_receiver_with_other_keys_does_not_start_and_names_the_files_to_copy() {
             data.display()
         )
     };
+    let settings = || {
+        let rows = "SELECT name, value FROM receiver_setting ORDER BY name";
+        Beside::open(&site.database.location()).rows(rows)
+    };
+    let before = settings();
     assert_eq!(site.refused(&data), said("seal.key", "no file"));
     assert!(!data.join("seal.key").exists() && !data.join("cookie.key").exists());
     let from = first.config.data_dir.path();
@@ -171,6 +177,7 @@ fn a_receiver_with_other_keys_does_not_start_and_names_the_files_to_copy() {
     fs::write(data.join("seal.key"), &other).unwrap();
     assert_eq!(site.refused(&data), said("seal.key", "another one"));
     assert!(first.post(BOB).starts_with("OK|"), "the others go on");
+    assert_eq!(settings(), before, "and the next one to start is compared with them");
 }
 
 #[test]

@@ -87,6 +87,28 @@ fn a_table_of_another_engine_or_without_a_unique_key_is_refused() {
     }
 }
 
+/// Regression: `check-config` and `doctor` called such a user good, and `serve` answered 503 to each
+/// postback.
+#[test]
+fn a_user_who_may_not_write_what_a_postback_writes_is_refused() {
+    let Some(server) = MariaDb::start(&[]) else { return };
+    for (granted, denied) in [
+        ("SELECT", "INSERT command denied to user"),
+        ("SELECT, INSERT, UPDATE, CREATE, ALTER, INDEX", "DELETE command denied to user"),
+    ] {
+        let database = MariaDatabase::on(Arc::clone(&server));
+        nats_userman::store::with_engine(&database.location(), true, |_| ()).unwrap();
+        let (mut admin, name) = (server.admin(), database.name());
+        let user = format!("{name}@'127.0.0.1'");
+        admin.query_drop(format!("REVOKE ALL ON {name}.* FROM {user}")).unwrap();
+        admin.query_drop(format!("GRANT {granted} ON {name}.* TO {user}")).unwrap();
+        for said in refusals(&database) {
+            let remedy = ": grant the user what docs/cluster.md shows";
+            assert!(said.contains(denied) && said.contains(remedy), "{said}");
+        }
+    }
+}
+
 /// Regression: names were stored otherwise than they were sent, or refused for ever; and a member
 /// who was stored before could not be read.
 #[test]

@@ -14,7 +14,7 @@ use super::outcome::{CommitOutcome, Session, look_up};
 use super::server::{Host, Server};
 use super::verify::{Verified, warn_of_clock, warn_of_replica, warn_of_too_few_nodes};
 use super::{
-    agreement, fold, login_records, logins, notes, operators, prune, schema, seals, sharing,
+    agreement, fold, login_records, logins, notes, operators, probe, prune, schema, seals, sharing,
 };
 use crate::block::{Block, Target};
 use crate::clock::Moment;
@@ -37,19 +37,6 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 const NO_LOCK_WAIT_TIME: Duration = Duration::from_secs(5);
 /// How often the settings of the server are checked while it is connected.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
-
-/// What a postback does to its tables, here to no row: so a probe fails where a table is missing or
-/// locked as a whole, or a privilege was taken away.
-const AS_A_POSTBACK: [&str; 8] = [
-    "INSERT INTO batch SELECT * FROM batch WHERE FALSE",
-    "INSERT INTO journal SELECT * FROM journal WHERE FALSE",
-    "INSERT INTO journal_shape SELECT * FROM journal_shape WHERE FALSE",
-    "INSERT INTO member_auth SELECT * FROM member_auth WHERE FALSE",
-    "REPLACE INTO former_member SELECT * FROM former_member WHERE FALSE",
-    "UPDATE member_auth SET trial = trial WHERE siteid = 0 AND memberid = 0",
-    "DELETE FROM member_auth WHERE siteid = 0 AND memberid = 0",
-    "DELETE FROM former_member WHERE siteid = 0 AND memberid = 0",
-];
 
 /// The writer's connection and its cached state.
 pub(super) struct Mysql<'s> {
@@ -409,9 +396,7 @@ impl Engine for Mysql<'_> {
         let [slot, ..] = self.receiver;
         self.within(|engine| {
             let connection = engine.connection()?;
-            for as_a_postback in AS_A_POSTBACK {
-                connection.run(as_a_postback, Vec::new())?;
-            }
+            probe::as_a_postback(connection)?;
             let write = "REPLACE INTO health (slot, probed_at) VALUES (?, ?)";
             connection.run(write, vec![slot.into(), now.into()])?;
             Ok(())

@@ -36,6 +36,14 @@ const REFUSED: [u16; 9] = [1048, DUPLICATE, 1264, 1265, 1366, 1406, 1690, 3819, 
 
 const DAMAGED: [u16; 4] = [1034, 1035, 1194, 1195];
 
+/// The user lacks a privilege: of the database, the table, the column, or the server.
+const DENIED: [u16; 4] = [1044, 1142, 1143, 1227];
+
+/// Whether the user lacks a privilege.
+pub(super) fn is_denied(error: &Error) -> bool {
+    number(error).is_some_and(|number| DENIED.contains(&number))
+}
+
 /// Whether the connection cannot be used any more.
 pub(super) fn ends_connection(error: &Error) -> bool {
     match error {
@@ -65,6 +73,9 @@ pub(super) fn cause(error: Error) -> Cause {
                     .to_owned(),
                 _ if quotes_a_value => {
                     format!("the server refused a value (SQLSTATE {})", found.state)
+                }
+                code if DENIED.contains(&code) => {
+                    format!("{}: grant the user what docs/cluster.md shows", found.message)
                 }
                 _ => found.message.clone(),
             };

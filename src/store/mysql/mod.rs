@@ -29,6 +29,7 @@ mod notes;
 mod operators;
 mod other_table;
 mod outcome;
+mod probe;
 mod prune;
 mod read;
 mod reader;
@@ -131,6 +132,7 @@ pub(super) fn with_engine<T>(
         }
         connected => connected?,
     };
+    in_open(server, probe::privileges(&mut connected.connection))?;
     in_open(server, fold::fold_if_due(&mut connected.connection))?;
     let mut engine = in_open(server, Mysql::new(server, connected))?;
     Ok(work(&mut engine))
@@ -244,6 +246,12 @@ pub(super) fn check_access(server: &Server) -> Result<(), OpenError> {
         Err(OpenError::Upgrade(_, UpgradeError::Older { .. })) => Ok(()),
         checked => checked.map(|_| ()),
     }
+}
+
+/// See [`crate::store::missing_privilege`].
+pub(super) fn missing_privilege(server: &Server) -> Option<Fault> {
+    let mut connected = connect_to_tables(server, Purpose::Write).ok()?;
+    probe::privileges(&mut connected.connection).err()
 }
 
 /// The databases of this engine are no files.
