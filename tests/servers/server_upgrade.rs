@@ -70,3 +70,27 @@ fn tables_of_a_later_release_are_refused() {
     let newer = "have version 5, and this release has version 4: install the release that they are";
     assert!(code == Some(1) && said.contains(newer), "{said}");
 }
+
+/// Regression: the tables were upgraded, and the receiver of the earlier release went on writing.
+#[test]
+fn tables_that_a_receiver_of_an_earlier_release_uses_are_not_upgraded() {
+    let Some(database) = MariaDatabase::new() else { return };
+    version_1(&database);
+    let holder = "REPLACE INTO lease (name, holder, renewals, until)
+        VALUES ('background', REPEAT(X'07', 16), 1, UNIX_TIMESTAMP() + ";
+    let leads_for = |seconds: u32| {
+        database.connect().query_drop(format!("{holder} {seconds})")).unwrap();
+    };
+    leads_for(60);
+    let (dir, setting) = (temp_dir(), database.setting_with_password());
+    let refused = Program::run(program(), dir.path(), &["--database", &setting]);
+    let said = "a receiver of that release uses them: stop all receivers, then start this one";
+    assert!(refused.is_err_and(|stderr| stderr.contains(said)));
+    let version: Option<i64> =
+        database.connect().query_first("SELECT version FROM schema_version").unwrap();
+    assert_eq!(version, Some(1));
+    // One that was killed has a lease for some seconds.
+    leads_for(2);
+    let service = Program::serve(dir.path(), &["--database", &setting]);
+    assert_eq!(service.post(ADD).unwrap().body, "OK|member 72 \"ann\" added to site 1");
+}

@@ -45,6 +45,8 @@ mod statistics;
 mod table_rows;
 mod verify;
 
+use std::time::{Duration, Instant};
+
 use self::connect::{Attempt, Connected, Purpose, connect};
 use self::engine::Mysql;
 use self::reader::Reader;
@@ -57,6 +59,11 @@ pub use other_table::{OtherRow, OtherRows, OtherTable, OtherTableError};
 pub(super) use schema::VERSION;
 pub(super) use server::SCHEME;
 pub use server::{HOSTS_EXPECTED, Host, Server, ServerPassword, Tls, parse_hosts};
+
+/// How long an upgrade of the tables waits for the end of a lease: longer than one lasts that is
+/// not renewed.
+const LEASE_WAIT: Duration = Duration::from_secs(11);
+const LEASE_LOOK_EVERY: Duration = Duration::from_millis(250);
 
 fn in_open<T>(server: &Server, done: Result<T, Fault>) -> Result<T, OpenError> {
     done.map_err(|fault| OpenError::Fault(server.setting(), fault))
@@ -124,6 +131,7 @@ pub(super) fn with_engine<T>(
     }
     let mut connected = match connect_to_tables(server, Purpose::Write) {
         Err(OpenError::Upgrade(_, UpgradeError::Older { found, current })) => {
+            refuse_while_served(server)?;
             log::info!(
                 "upgrading the tables of the database {server} from version {found} to {current}"
             );
@@ -136,6 +144,24 @@ pub(super) fn with_engine<T>(
     in_open(server, fold::fold_if_due(&mut connected.connection))?;
     let mut engine = in_open(server, Mysql::new(server, connected))?;
     Ok(work(&mut engine))
+}
+
+/// Refuses to upgrade the tables under a receiver of an earlier release, which would go on writing
+/// them. The lease of one that was killed ends within this time.
+fn refuse_while_served(server: &Server) -> Result<(), OpenError> {
+    let until = Instant::now() + LEASE_WAIT;
+    while is_led(server)? {
+        if Instant::now() >= until {
+            return Err(OpenError::Inconsistent(format!(
+                "the tables of the database {server} are of an earlier release, and a receiver of \
+                 that release uses them: stop all receivers, then start this one, which upgrades \
+                 the tables; nothing was changed"
+            )));
+        }
+        server.heartbeat().progress();
+        std::thread::sleep(LEASE_LOOK_EVERY);
+    }
+    Ok(())
 }
 
 pub(super) fn open_reader(server: &Server) -> Result<Box<dyn Read>, OpenError> {
@@ -182,8 +208,10 @@ pub(super) fn state_of(server: &Server, was_used: bool) -> Result<DatabaseState,
 pub(super) fn is_led(server: &Server) -> Result<bool, OpenError> {
     let mut connected = in_open(server, connect(server, Purpose::Write, Attempt::default()))?;
     match in_open(server, schema::state(&mut connected.connection))? {
-        DatabaseState::Current => in_open(server, migration::is_led(&mut connected.connection)),
-        DatabaseState::Missing | DatabaseState::Begun | DatabaseState::Older(_) => Ok(false),
+        DatabaseState::Current | DatabaseState::Older(_) => {
+            in_open(server, migration::is_led(&mut connected.connection))
+        }
+        DatabaseState::Missing | DatabaseState::Begun => Ok(false),
     }
 }
 
