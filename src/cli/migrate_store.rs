@@ -83,11 +83,12 @@ fn print(
     // The keys are mostly beside a file; those of a server are where the command's settings say.
     let has_keys = |dir: &&Path| DataDir::new(dir.to_path_buf()).seal_key().exists();
     let of_file = from_file.and_then(Path::parent).filter(has_keys);
-    let dir = of_file.unwrap_or_else(|| config.data_dir.path()).display();
+    let dir = of_file.or_else(|| Some(config.data_dir.path()).filter(has_keys));
+    let here = dir.map_or_else(String::new, |dir| format!(" (here {})", dir.display()));
     writeln!(
         out,
         "now set `database = \"{to}\"` in the configuration, and start the service\n\
-         seal.key and cookie.key stay in the data directory (here {dir}): each receiver of the new \
-         database needs the same two files, and the same tokens"
+         seal.key and cookie.key stay in the data directory of the service{here}: each receiver of \
+         the new database needs the same two files, and the same tokens"
     )
 }

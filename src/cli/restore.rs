@@ -79,6 +79,13 @@ fn print(
 ) -> std::io::Result<()> {
     let contents = &done.contents;
     writeln!(out, "restored {}: {contents}", file.display())?;
+    if done.is_dated_ahead {
+        writeln!(
+            out,
+            "the date in its name is in the future: the clock was wrong when it was made, or it is \
+             wrong now; if another backup has newer records, restore that one"
+        )?;
+    }
     if let Some(keys) = &done.keys {
         match done.keeps_tokens {
             true => writeln!(

@@ -449,8 +449,8 @@ pub fn check_access(location: &Location) -> Result<(), OpenError> {
     }
 }
 
-/// What the user of a server may not do, if that is something that postbacks need. `None` also where
-/// the server does not answer, or has no tables of this release.
+/// What the user of a server may not do, if that is something that postbacks need. `None` also
+/// where the server does not answer, or has no tables of this release.
 pub fn missing_privilege(location: &Location) -> Option<Fault> {
     match location {
         Location::Sqlite(_) => None,

@@ -162,8 +162,8 @@ fn the_command_prints_what_both_have_and_what_to_do_next() {
         [
             format!("now set `database = \"{to}\"` in the configuration, and start the service"),
             format!(
-                "seal.key and cookie.key stay in the data directory (here {}): each receiver of \
-                 the new database needs the same two files, and the same tokens",
+                "seal.key and cookie.key stay in the data directory of the service (here {}): each \
+                 receiver of the new database needs the same two files, and the same tokens",
                 source.location.file().and_then(std::path::Path::parent).unwrap().display()
             ),
         ]

@@ -87,8 +87,8 @@ fn a_table_of_another_engine_or_without_a_unique_key_is_refused() {
     }
 }
 
-/// Regression: `check-config` and `doctor` called such a user good, and `serve` answered 503 to each
-/// postback.
+/// Regression: `check-config` and `doctor` called such a user good, and `serve` answered 503 to
+/// each postback.
 #[test]
 fn a_user_who_may_not_write_what_a_postback_writes_is_refused() {
     let Some(server) = MariaDb::start(&[]) else { return };

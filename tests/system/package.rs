@@ -29,6 +29,11 @@ pub const STORIES: &[runner::Story] = &[
         run: contents::files,
     },
     runner::Story {
+        name: "package: the links of its pages lead to its files",
+        needs: NEEDS_TO_BUILD,
+        run: contents::links,
+    },
+    runner::Story {
         name: "package: lintian finds nothing",
         needs: &["cargo", "cc", "dh", "dpkg-buildpackage", "lintian"],
         run: contents::lintian,

@@ -20,7 +20,7 @@ use plan::{Plan, Replaced};
 use target::target;
 
 use super::keys::{self, Keys};
-use super::name::{NUMBER_MAX, stamp};
+use super::name::{NUMBER_MAX, Name, stamp};
 use super::place;
 use crate::apply::in_transaction;
 use crate::data_dir::DataDir;
@@ -68,6 +68,8 @@ pub struct Restored {
     /// Whether the file of keys has other tokens than the data directory, which keeps its own: a
     /// token of the backup may be retired since.
     pub keeps_tokens: bool,
+    /// Whether the date of its name is in the future, so that another backup may be newer.
+    pub is_dated_ahead: bool,
     /// Whether all logins by cookie were ended, as they are in a database of this release.
     pub logins_ended: bool,
 }
@@ -181,7 +183,10 @@ pub fn restore(
     let own = without_links(data_dir)?;
     let keeps_tokens = keys.forget_tokens_if_there(&own);
     let (former, aside) = put(&draft, &database, &keys, &own, now)?;
-    Ok(Restored { contents, aside, former, lost, keys: keys_file, keeps_tokens, logins_ended })
+    let name = file.file_name().and_then(|name| Name::parse(name.to_str()?));
+    let is_dated_ahead = name.is_some_and(|name| name.at > now);
+    let keys = keys_file;
+    Ok(Restored { contents, aside, former, lost, keys, keeps_tokens, is_dated_ahead, logins_ended })
 }
 
 /// The file itself must not be the database that it is to replace.

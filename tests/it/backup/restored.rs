@@ -226,6 +226,18 @@ fn what_is_no_backup_of_this_program_is_refused_and_nothing_changes() {
     }
 }
 
+/// The last name in the directory is not the newest backup then.
+#[test]
+fn a_backup_with_a_date_in_the_future_is_restored_with_a_warning() {
+    let home = Home::with_members(1..=1);
+    let file = home.backed_up(&[]);
+    let said = "the date in its name is in the future: ";
+    let ahead = file.with_file_name("userman-20990101T000000Z.db");
+    fs::copy(&file, &ahead).unwrap();
+    assert!(home.restore(&ahead, &[]).printed().contains(said));
+    assert!(!home.restore(&file, &[]).printed().contains(said));
+}
+
 #[test]
 fn a_restore_of_a_file_that_is_not_there_makes_no_directory() {
     let dir = temp_dir();

@@ -1,7 +1,10 @@
 //! What is in the package.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+
+use tempfile::TempDir;
 
 use super::build::{Package, root, run};
 
@@ -53,6 +56,35 @@ pub fn files() {
     assert!(!listed.iter().any(|line| line.ends_with(".rs")), "no source of a test");
     let conffiles = run(Command::new("dpkg-deb").arg("-I").arg(package.file()).arg("conffiles"));
     assert_eq!(conffiles, "/etc/nats-userman/nats-userman.toml\n");
+}
+
+/// Each link of an installed page leads to a file that is installed, or to a place in a page.
+pub fn links() {
+    let dir = TempDir::new().unwrap();
+    run(Command::new("dpkg-deb").arg("-x").arg(Package::built().file()).arg(dir.path()));
+    // Debian 12's debhelper puts units there. /lib is a link to /usr/lib.
+    let installed = |path: &Path| {
+        let at = path.strip_prefix("/").map_or_else(|_| path.to_owned(), |at| dir.path().join(at));
+        let other = at.to_string_lossy().replace("/usr/lib/systemd/", "/lib/systemd/");
+        at.exists() || Path::new(&other).exists()
+    };
+    let doc = dir.path().join("usr/share/doc/nats-userman");
+    let pages = fs::read_dir(doc.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|kind| kind == "md"));
+    let (mut count, mut broken) = (0, Vec::new());
+    for page in pages.chain([doc.join("README.md")]) {
+        let text = fs::read_to_string(&page).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let links = links.map(|link| link.split('#').next().unwrap());
+        for link in links.filter(|link| !link.is_empty() && !link.contains(':')) {
+            count += 1;
+            if !installed(&page.parent().unwrap().join(link)) {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(count > 100, "{count} links");
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 fn names(directory: &str) -> Vec<String> {
