@@ -93,6 +93,25 @@ pub fn refuse_within_a_restore(config: &Config) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// The error for a command that needs a database where there is none.
+pub fn missing(config: &Config) -> OpenError {
+    let place = config.location.to_string();
+    match is_lost(config) {
+        true => OpenError::Lost(place),
+        false => OpenError::Missing(place),
+    }
+}
+
+/// Whether a database that is not there was there before: the keys that are created after it are
+/// there, or the record of a service that ran. It may also have been forgotten in the restore of a
+/// backup. A database on a server that has lost its tables is reported when it is opened, as is one
+/// that cannot be accessed.
+pub fn is_lost(config: &Config) -> bool {
+    config.location.file().is_some()
+        && config.data_dir.was_in_use()
+        && matches!(exists(&config.location), Ok(false))
+}
+
 /// Checks the database for a command that neither creates nor upgrades one.
 ///
 /// # Errors
@@ -101,7 +120,7 @@ pub fn refuse_within_a_restore(config: &Config) -> Result<(), OpenError> {
 pub fn check(config: &Config) -> Result<(), OpenError> {
     let place = || config.location.to_string();
     match state(config)? {
-        DatabaseState::Missing => Err(OpenError::Missing(place())),
+        DatabaseState::Missing => Err(missing(config)),
         DatabaseState::Begun => Err(OpenError::Begun(place())),
         DatabaseState::Older(found) => {
             let current = config.location.schema_version();

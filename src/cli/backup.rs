@@ -43,7 +43,7 @@ impl BackupCommand {
         }
         let place = || config.location.to_string();
         match database::state(config)? {
-            DatabaseState::Missing => return Err(OpenError::Missing(place()).into()),
+            DatabaseState::Missing => return Err(database::missing(config).into()),
             DatabaseState::Begun => return Err(OpenError::Begun(place()).into()),
             DatabaseState::Older(_) | DatabaseState::Current => {}
         }

@@ -97,6 +97,11 @@ impl DataDir {
         self.path.join("served.json")
     }
 
+    /// Whether there are keys or the record of a service that ran: then there was a database.
+    pub(crate) fn was_in_use(&self) -> bool {
+        self.seal_key().exists() || self.served().exists()
+    }
+
     /// The renames of a restore that has begun.
     pub(crate) fn restore_plan(&self) -> PathBuf {
         self.path.join("restore.json")

@@ -5,6 +5,7 @@ use super::report::{Level, Report};
 use super::units::size;
 use super::{keys, names, places};
 use crate::chain::chain;
+use crate::database;
 use crate::store::{
     DatabaseState, Diagnosis, Fault, Location, OpenError, SchemaDifference, UpgradeError,
     check_content, check_content_within, planned_upgrade,
@@ -32,6 +33,7 @@ fn remedy(location: &Location, error: &OpenError) -> &'static str {
         }
         OpenError::Create(..) | OpenError::Unreadable(..) => NOT_DAMAGED,
         OpenError::Missing(_)
+        | OpenError::Lost(_)
         | OpenError::Begun(_)
         | OpenError::InDoubt(_)
         | OpenError::Inconsistent(_)
@@ -55,6 +57,13 @@ pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
         Ok(DatabaseState::Current) => {
             report.ok("database", format!("{location} has version {}", location.schema_version()));
         }
+        Ok(DatabaseState::Missing) if database::is_lost(context.config) => report.add(
+            Level::Serious,
+            "database",
+            format!("there is no database at {location}, and the service has run here"),
+            "stop the service and restore the last backup (docs/backup-restore.md): a start makes \
+             an empty database; or check --data-dir and --database",
+        ),
         Ok(DatabaseState::Missing | DatabaseState::Begun) => report.add(
             Level::Warning,
             "database",

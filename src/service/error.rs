@@ -92,6 +92,7 @@ fn is_wrong_place(error: &OpenError) -> bool {
         OpenError::Upgrade(_, UpgradeError::Foreign) => true,
         OpenError::Upgrade(..)
         | OpenError::Missing(_)
+        | OpenError::Lost(_)
         | OpenError::Fault(..)
         | OpenError::Damaged(..)
         | OpenError::BrokenPages(..)

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::data_dir::{Lock, modes};
 use crate::database::{self, DatabaseError};
 use crate::password::Vault;
-use crate::store::{CurrentDatabase, Engine, Read, exists, with_engine};
+use crate::store::{CurrentDatabase, Engine, Read, with_engine};
 use crate::token::Token;
 use crate::token_file;
 use crate::token_file::current::Tokens;
@@ -49,10 +49,11 @@ impl Opened {
         }
         config.data_dir.remove_drafts();
         modes::tighten(&config.data_dir, &config.location.files(), &config.secret_files);
-        let is_lost = has_lost_database(config);
+        let is_lost = database::is_lost(config);
+        let had_keys = config.data_dir.seal_key().exists();
         let vault = database::open_or_make(config)?;
         if is_lost {
-            warn_of_lost_database(config);
+            warn_of_lost_database(config, had_keys);
         }
         if !config.location.is_shared() {
             let index = |engine: &mut dyn Engine| engine.index_emails(config.area.by_email);
@@ -96,16 +97,11 @@ fn moved_until(clock: &Clock, reader: &dyn Read) -> Option<i64> {
     last.filter(|&last| last > clock.now())
 }
 
-/// Whether there are keys and no database. It may have been forgotten in the restore of a backup.
-fn has_lost_database(config: &Config) -> bool {
-    // A database that cannot be accessed is reported when it is opened.
-    config.data_dir.seal_key().exists() && !exists(&config.location).unwrap_or(true)
-}
-
-fn warn_of_lost_database(config: &Config) {
+fn warn_of_lost_database(config: &Config, had_keys: bool) {
+    let why = if had_keys { "but there are keys" } else { "and the service has run here" };
     log::warn!(
-        "there was no database at {}, but there are keys: an empty database was created; if it \
-         was lost, stop the service and restore the backup",
+        "there was no database at {}, {why}: an empty database was created; if it was lost, stop \
+         the service and restore the backup",
         config.location
     );
 }

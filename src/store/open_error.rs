@@ -12,6 +12,13 @@ pub enum OpenError {
     /// There is none, and the caller did not ask to create it.
     #[error("there is no database at {0}: `nats-userman serve` creates it")]
     Missing(String),
+    /// There is none any more.
+    #[error(
+        "there is no database at {0}, and the service has run here: restore the last backup before \
+         you start the service, which would make an empty database; or correct --data-dir or \
+         --database"
+    )]
+    Lost(String),
     /// It cannot be created.
     #[error("cannot make the database {0}")]
     Create(String, #[source] io::Error),

@@ -83,8 +83,10 @@ pub(super) fn run(
     if let Some(sentence) = upgrade {
         writeln!(out, "{sentence}")?;
     }
+    let lost = database::is_lost(config).then(|| chain(&database::missing(config)));
     let without_effect = config.upgrade_without_nats().map(str::to_owned);
-    let notes: Vec<&String> = exposed.iter().chain(&without_effect).chain(&members).collect();
+    let notes: Vec<&String> =
+        exposed.iter().chain(&without_effect).chain(&lost).chain(&members).collect();
     for sentence in &notes {
         writeln!(out, "{sentence}")?;
     }

@@ -61,7 +61,7 @@ pub(super) fn is_served(config: &Config) -> bool {
 /// Opens the database, if there is one, and the key, which recognises equal passwords.
 pub(super) fn for_dry_run(config: &Config) -> Result<DryTarget, Failure> {
     let reader = match database::open(config) {
-        Err(OpenError::Missing(_) | OpenError::Begun(_)) => None,
+        Err(OpenError::Missing(_) | OpenError::Lost(_) | OpenError::Begun(_)) => None,
         reader => Some(reader?),
     };
     let vault =

@@ -17,7 +17,7 @@ use crate::store::OpenError;
 pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
     let opened = captures::open(files)?;
     let reader = match database::open(config) {
-        Err(OpenError::Missing(_) | OpenError::Begun(_)) => None,
+        Err(OpenError::Missing(_) | OpenError::Lost(_) | OpenError::Begun(_)) => None,
         reader => Some(reader?),
     };
     // The key is needed to recognise equal passwords. Without one, as before a first start, nothing

@@ -8,7 +8,7 @@ use nats_userman::doctor::{Depth, Level};
 use rusqlite::Connection;
 
 use super::Patient;
-use crate::support::{Program, temp_dir};
+use crate::support::{Program, program, temp_dir};
 
 const RESTORE: &str = "stop the service, then restore the last backup: docs/backup-restore.md";
 const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
@@ -46,6 +46,58 @@ fn a_database_that_is_not_there_yet_or_is_older_is_told() {
         ),
         "do what the finding says",
     );
+}
+
+/// A start would make an empty one, and NATS would fill it.
+#[test]
+fn a_database_that_is_lost_is_serious_and_every_command_says_how_to_get_it_back() {
+    let patient = Patient::after(&[ADD]);
+    let (data, database) = (patient.data(), patient.database());
+    for left in ["userman.db", "userman.db-wal", "userman.db-shm"] {
+        let _ = fs::remove_file(data.join(left));
+    }
+    let lost = || {
+        patient.expect(
+            "database",
+            Level::Serious,
+            &format!(
+                "there is no database at {}, and the service has run here",
+                database.display()
+            ),
+            "stop the service and restore the last backup (docs/backup-restore.md): a start makes \
+             an empty database; or check --data-dir and --database",
+        );
+    };
+    lost();
+    let said = format!(
+        "there is no database at {}, and the service has run here: restore the last backup before \
+         you start the service, which would make an empty database; or correct --data-dir or \
+         --database\n",
+        database.display()
+    );
+    let run = |args: &[&str]| {
+        let ran = program().args(args).arg("--data-dir").arg(&data).output().unwrap();
+        [ran.stdout, ran.stderr].map(|out| String::from_utf8(out).unwrap())
+    };
+    for args in [&["member", "list"][..], &["backup", "/nowhere"], &["journal"]] {
+        assert_eq!(run(args)[1], format!("nats-userman: {said}"), "{args:?}");
+    }
+    let [out, err] = run(&["check-config"]);
+    assert!(out.contains(&format!("\n{said}otherwise, configuration OK\n")), "{out}{err}");
+    // Either of the two shows that the service ran.
+    fs::rename(data.join("served.json"), data.join("elsewhere")).unwrap();
+    lost();
+    fs::rename(data.join("elsewhere"), data.join("served.json")).unwrap();
+    fs::remove_file(data.join("seal.key")).unwrap();
+    lost();
+    let mut program = Program::serve(&data, &[]);
+    assert!(program.terminate().success());
+    let warned = format!(
+        " WARN  there was no database at {}, and the service has run here: an empty database was \
+         created; if it was lost, stop the service and restore the backup",
+        database.display()
+    );
+    assert!(program.stderr().contains(&warned), "{}", program.stderr());
 }
 
 /// A restore would lose the changes after the backup.
