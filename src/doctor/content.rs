@@ -12,8 +12,10 @@ use crate::store::{
 };
 
 const RESTORE: &str = "stop the service, then restore the last backup: docs/backup-restore.md";
-const ON_SERVER: &str = "check that the server runs and answers this machine, and that --database, \
-    the password and --database-tls are right: docs/cluster.md";
+const ON_SERVER: &str = "do what the finding says; if nothing answers, check that the server runs, \
+    and that --database, the password and --database-tls are right: docs/cluster.md";
+const MISSING_ON_SERVER: &str = "stop the receivers and make it again as schema.mysql.sql has it, or \
+    restore a backup with the tools of the server: docs/cluster.md";
 const AS_FOUND: &str = "do what the finding says";
 const NOT_DAMAGED: &str = "correct owner or mode as the finding says, or the file system: the \
     database need not be damaged";
@@ -103,7 +105,7 @@ pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
     }
     if let Some(diagnosis) = known.diagnosis() {
         check_settings(diagnosis, report);
-        check_schema(diagnosis, report);
+        check_schema(location, diagnosis, report);
     }
     if matches!(known.state, Ok(DatabaseState::Current | DatabaseState::Older(_))) {
         check_pages(context, known, report);
@@ -134,21 +136,22 @@ fn check_settings(diagnosis: &Diagnosis, report: &mut Report) {
     }
 }
 
-fn check_schema(diagnosis: &Diagnosis, report: &mut Report) {
+fn check_schema(location: &Location, diagnosis: &Diagnosis, report: &mut Report) {
     let name = "schema";
+    let missing = if location.file().is_some() { RESTORE } else { MISSING_ON_SERVER };
     if diagnosis.schema.is_empty() {
         report.ok(name, "all tables, indexes and views exist, and no others");
     }
     for difference in &diagnosis.schema {
         match difference {
             SchemaDifference::Missing(what) => {
-                report.add(Level::Serious, name, format!("{what} is missing"), RESTORE);
+                report.add(Level::Serious, name, format!("{what} is missing"), missing);
             }
             SchemaDifference::Trigger(what) => report.add(
                 Level::Warning,
                 name,
                 format!("{what} is not of this program: it can change or refuse what is written"),
-                "find out who made it; `DROP TRIGGER` in sqlite3 removes it",
+                "find out who made it; the statement DROP TRIGGER removes it",
             ),
             SchemaDifference::Foreign(what) => report.add(
                 Level::Note,

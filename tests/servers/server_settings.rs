@@ -87,6 +87,23 @@ fn a_table_of_another_engine_or_without_a_unique_key_is_refused() {
     }
 }
 
+/// Regression: the remedy was a restore, which a database on a server refuses.
+#[test]
+fn a_key_that_is_missing_and_decides_nothing_is_to_be_made_again() {
+    let Some(database) = MariaDatabase::new() else { return };
+    nats_userman::store::with_engine(&database.location(), true, |_| ()).unwrap();
+    database.connect().query_drop("ALTER TABLE journal DROP KEY journal_waiting").unwrap();
+    let (dir, setting) = (temp_dir(), database.setting_with_password());
+    let mut doctor = program();
+    doctor.args(["doctor", "--database", &setting, "--data-dir"]).arg(dir.path());
+    let said = String::from_utf8(doctor.output().unwrap().stdout).unwrap();
+    let remedy = "stop the receivers and make it again as schema.mysql.sql has it";
+    assert!(
+        said.contains("key journal.journal_waiting is missing") && said.contains(remedy),
+        "{said}"
+    );
+}
+
 /// Regression: `check-config` and `doctor` called such a user good, and `serve` answered 503 to
 /// each postback.
 #[test]

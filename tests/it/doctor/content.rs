@@ -197,7 +197,7 @@ fn each_difference_of_the_schema_is_named() {
     next(
         Level::Warning,
         "trigger refuse is not of this program: it can change or refuse what is written",
-        "find out who made it; `DROP TRIGGER` in sqlite3 removes it",
+        "find out who made it; the statement DROP TRIGGER removes it",
     );
     assert!(found.is_empty(), "{found:#?}");
 }
