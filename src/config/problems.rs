@@ -220,6 +220,8 @@ fn path_problem(path: &Path) -> Option<String> {
         "expected a path without control characters"
     } else if text.starts_with(QUOTES) {
         "expected a path without quotes"
+    } else if text.starts_with('~') {
+        "expected a path without ~ at its beginning, which only a shell replaces"
     } else if at_an_end(|c| c.is_whitespace() || is_invisible(c)) {
         "expected a path without blanks around it"
     } else {

@@ -14,8 +14,8 @@ use crate::store::{
 const RESTORE: &str = "stop the service, then restore the last backup: docs/backup-restore.md";
 const ON_SERVER: &str = "do what the finding says; if nothing answers, check that the server runs, \
     and that --database, the password and --database-tls are right: docs/cluster.md";
-const MISSING_ON_SERVER: &str = "stop the receivers and make it again as schema.mysql.sql has it, or \
-    restore a backup with the tools of the server: docs/cluster.md";
+const MISSING_ON_SERVER: &str = "stop the receivers and make it again as schema.mysql.sql has it, \
+    or restore a backup with the tools of the server: docs/cluster.md";
 const AS_FOUND: &str = "do what the finding says";
 const NOT_DAMAGED: &str = "correct owner or mode as the finding says, or the file system: the \
     database need not be damaged";

@@ -189,6 +189,12 @@ fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
         ("/x ", format!("{blanks} \"/x \"")),
         (" /x", format!("{blanks} \" /x\"")),
         ("\u{feff}/x", format!("{blanks} \"\\u{{feff}}/x\"")),
+        (
+            "~/x",
+            "expected a path without ~ at its beginning, which only a shell replaces, found \
+             \"~/x\""
+                .to_owned(),
+        ),
     ];
     for (turn, (value, problem)) in values.into_iter().enumerate() {
         for flag in PATHS.into_iter().skip(turn % every).step_by(every) {
