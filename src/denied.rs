@@ -98,8 +98,17 @@ fn reason(path: &Path) -> Option<String> {
     } else if is_service() {
         format!("{what}; as root, run `chown {ours} {at}`")
     } else {
-        format!("{what}; run it as {theirs}, as in `runuser -u {theirs} -- nats-userman`")
+        format!("{what}; run it as {theirs}, as in `{}`", as_user(us, owner))
     })
+}
+
+/// How this user runs a command as that one. Only root can use `runuser`.
+fn as_user(us: u32, owner: u32) -> String {
+    match (us, owner) {
+        (0, _) => format!("runuser -u {} -- nats-userman", name(owner)),
+        (_, 0) => "sudo nats-userman".to_owned(),
+        _ => format!("sudo -u {} nats-userman", name(owner)),
+    }
 }
 
 /// Whether this is a container. Podman and systemd set this variable, and our image does.
@@ -135,4 +144,20 @@ fn name_in(table: &str, id: u32) -> String {
     let mut lines = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let line = lines.find(|line| line.get(2).is_some_and(|number| *number == id.to_string()));
     line.map_or_else(|| id.to_string(), |line| line[0].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_root_is_told_to_use_runuser() {
+        for (us, owner, said) in [
+            (0, 4_000_000, "runuser -u 4000000 -- nats-userman"),
+            (4_000_001, 0, "sudo nats-userman"),
+            (4_000_001, 4_000_000, "sudo -u 4000000 nats-userman"),
+        ] {
+            assert_eq!(as_user(us, owner), said);
+        }
+    }
 }

@@ -81,7 +81,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     let why = format!(
         "Permission denied (os error 13): {at} belongs to root with mode 0750, and this runs as \
          nobody; \
-         run it as root, as in `runuser -u root -- nats-userman`\n"
+         run it as root, as in `sudo nats-userman`\n"
     );
     let capture = dir.path().join("capture");
     fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
@@ -91,7 +91,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     let lock = format!("nats-userman: cannot use the lock file {at}/userman.lock: {why}");
     // The service does not run as root.
     let of_service = lock.replace(
-        "run it as root, as in `runuser -u root -- nats-userman`",
+        "run it as root, as in `sudo nats-userman`",
         &format!(
             "if only this service uses it, run `chown nobody {at}` as root, else use another \
              directory"
