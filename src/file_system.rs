@@ -146,6 +146,14 @@ pub(crate) fn free_bytes(dir: &Path) -> io::Result<Option<u64>> {
     Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
+/// Whether the file system of a directory has no room for this many bytes, or for one more file.
+pub(crate) fn is_full(dir: &Path, bytes: u64) -> bool {
+    statvfs(dir).is_ok_and(|stat| {
+        let lacks_bytes = stat.f_blocks > 0 && stat.f_bavail.saturating_mul(stat.f_frsize) < bytes;
+        lacks_bytes || stat.f_files > 0 && stat.f_favail == 0
+    })
+}
+
 fn fuse_kind(name: &str) -> Kind {
     if FUSE_NETWORK.contains(&name) {
         Kind::Network

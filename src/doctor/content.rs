@@ -45,6 +45,7 @@ fn remedy(location: &Location, error: &OpenError) -> &'static str {
 pub(super) fn remedy_of_fault(fault: &Fault) -> &'static str {
     match fault {
         Fault::Damaged(_) => RESTORE,
+        Fault::Full(_) => "free some room in its file system",
         Fault::Busy(_) => "wait until the other process has ended, then run this again",
         Fault::NeedsWriter(_) => "start the service, which completes the interrupted transaction",
         _ => NOT_DAMAGED,

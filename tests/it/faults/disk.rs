@@ -10,7 +10,7 @@ use super::{
     assert_unavailable, errors, health, is_healthy, members, members_after_a_crash,
 };
 use crate::shim::{EACCES, EIO, ENOSPC, EROFS, KILLED, Shim};
-use crate::support::{Mounted, Program, eventually, rows, stride};
+use crate::support::{Mounted, Program, eventually, program as program_of_tests, rows, stride};
 
 /// How often the writer checks what expires.
 const WRITER_TICK: Duration = Duration::from_millis(500);
@@ -169,6 +169,37 @@ fn on_a_file_system_that_is_full_every_postback_is_refused_until_there_is_room()
     program.kill();
     assert_log_is_clean(&program);
     assert_eq!(members(&data.join("userman.db")), acknowledged);
+}
+
+/// SQLite calls that an input/output error.
+#[test]
+fn a_full_disk_without_room_for_the_index_of_the_wal_is_called_full() {
+    let dir = TempDir::new().unwrap();
+    let Some(mounted) = Mounted::tmpfs(dir.path(), "3m") else { return };
+    let data = mounted.0.join("data");
+    let mut program = Program::serve(&data, &[]);
+    assert_eq!(program.post(&add(1)).unwrap().body, added(1));
+    program.kill();
+    std::fs::remove_file(data.join("userman.db-shm")).unwrap();
+    let rest = vec![1; 4_000_000];
+    assert!(std::fs::write(mounted.0.join("rest"), rest).is_err());
+    let database = data.join("userman.db");
+    let full = format!("cannot use the database {}: the disk is full: ", database.display());
+    for args in [&["member", "list"][..], &["serve", "--listen", "127.0.0.1:0"], &["check-config"]]
+    {
+        let mut command = program_of_tests();
+        let ran = command.args(args).arg("--data-dir").arg(&data).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.code() == Some(1) && said.contains(&full), "{args:?}: {said}");
+    }
+    let mut command = program_of_tests();
+    let ran = command.args(["doctor", "--quick", "--data-dir"]).arg(&data).output().unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    let remedy = "\n           -> free some room in its file system\n";
+    assert!(said.contains(&full) && said.contains(remedy), "{said}");
+    std::fs::remove_file(mounted.0.join("rest")).unwrap();
+    let program = Program::serve(&data, &[]);
+    assert_eq!(program.post(&add(2)).unwrap().body, added(2));
 }
 
 #[test]
