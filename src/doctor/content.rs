@@ -26,7 +26,10 @@ fn remedy(location: &Location, error: &OpenError) -> &'static str {
         {
             ON_SERVER
         }
-        OpenError::Damaged(..) | OpenError::BrokenPages(..) | OpenError::Empty(_) => RESTORE,
+        OpenError::Damaged(..)
+        | OpenError::BrokenPages(..)
+        | OpenError::NotWhole(..)
+        | OpenError::Empty(_) => RESTORE,
         OpenError::Upgrade(_, UpgradeError::Foreign) => "check --data-dir and --database",
         OpenError::Fault(_, fault) | OpenError::Upgrade(_, UpgradeError::Fault(fault)) => {
             remedy_of_fault(fault)

@@ -10,6 +10,7 @@ use rustix::fs::Access;
 
 use super::connection::{busy_and_quiet, open_immutable};
 use super::database_file::DatabaseFile;
+use super::diagnosis::missing_part;
 use super::files::beside;
 use super::migration::draft_of;
 use super::open::{
@@ -54,8 +55,16 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
     }
     check_access(path, Access::READ_OK)?;
     check_whole(path)?;
-    let version =
-        connect_unchanged(path).map_err(UpgradeError::from).and_then(|conn| upgrade::check(&conn));
+    let version = connect_unchanged(path).map_err(UpgradeError::from).and_then(|conn| {
+        let version = upgrade::check(&conn)?;
+        let missing = if version == 0 { None } else { missing_part(&conn, version)? };
+        Ok((version, missing))
+    });
+    let version = match version {
+        Ok((_, Some(part))) => return Err(OpenError::NotWhole(shown(path), part)),
+        Ok((version, None)) => Ok(version),
+        Err(error) => Err(error),
+    };
     match version {
         Ok(0) if was_used => Err(nothing_in(path)),
         Ok(0) => Ok(DatabaseState::Begun),

@@ -35,18 +35,35 @@ pub fn diagnose(path: &Path, since: i64) -> Result<Diagnosis, OpenError> {
             Ok(value.unsigned_abs())
         };
         let page_bytes = number("PRAGMA page_size")?;
-        Ok(Diagnosis {
+        let known = Diagnosis {
             settings: settings(&conn, mode)?,
             schema: schema_differences(&conn)?,
             bytes: page_bytes * number("PRAGMA page_count")?,
             unused_bytes: page_bytes * number("PRAGMA freelist_count")?,
-            growth: growth(&conn, since)?,
-            callers: callers(&conn)?,
-            oldest_sealed_at: oldest_sealed_at(&conn)?,
-            credentials: credentials(&conn)?,
-        })
+            ..Diagnosis::default()
+        };
+        match read_tables(&conn, since, known.clone()) {
+            // The missing index is the finding.
+            Err(Fault::Unusable(_)) if known.schema.iter().any(is_missing) => Ok(known),
+            read => read,
+        }
     };
     found().map_err(|fault| open_error(path, fault))
+}
+
+/// Adds the facts that are read from the tables.
+fn read_tables(conn: &Connection, since: i64, known: Diagnosis) -> Result<Diagnosis, Fault> {
+    Ok(Diagnosis {
+        growth: growth(conn, since)?,
+        callers: callers(conn)?,
+        oldest_sealed_at: oldest_sealed_at(conn)?,
+        credentials: credentials(conn)?,
+        ..known
+    })
+}
+
+fn is_missing(found: &SchemaDifference) -> bool {
+    matches!(found, SchemaDifference::Missing(_))
 }
 
 /// The journal mode as the file has it. A connection does not always show it: a file without a WAL
@@ -128,6 +145,25 @@ fn schema_differences(conn: &Connection) -> Result<Vec<SchemaDifference>, Fault>
     let further = further.filter(|(_, name)| !email_index::NAMES.contains(&name.as_str()));
     differences.extend(further.filter_map(foreign));
     Ok(differences)
+}
+
+/// The tables that each version has.
+const TABLES_OF_ALL: [&str; 4] = ["member_auth", "former_member", "journal", "health"];
+
+/// A table or column without which no command works; `None` if all are there. Of an older version,
+/// only the tables are known that each one has.
+pub(super) fn missing_part(conn: &Connection, version: i64) -> Result<Option<String>, Fault> {
+    if version == upgrade::CURRENT {
+        let is_needed = |what: &String| what.starts_with("table ") || what.starts_with("column ");
+        let missing = schema_differences(conn)?.into_iter().filter_map(|found| match found {
+            SchemaDifference::Missing(what) => Some(what),
+            SchemaDifference::Trigger(_) | SchemaDifference::Foreign(_) => None,
+        });
+        return Ok(missing.filter(is_needed).max());
+    }
+    let found = objects(conn)?;
+    let is_missing = |name: &&str| !found.contains(&("table".to_owned(), (*name).to_owned()));
+    Ok(TABLES_OF_ALL.into_iter().find(is_missing).map(|name| format!("table {name}")))
 }
 
 /// Whether a column belongs to a table of this schema.
