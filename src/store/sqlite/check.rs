@@ -10,13 +10,13 @@ use rustix::fs::Access;
 
 use super::connection::{busy_and_quiet, open_immutable};
 use super::database_file::DatabaseFile;
-use super::diagnosis::missing_part;
 use super::files::beside;
 use super::migration::draft_of;
 use super::open::{
     check_access, check_whole, is_there, nothing_in, open_error, shown, upgrade_error,
 };
 use super::reader::Reader;
+use super::schema_parts::missing_part;
 use super::upgrade;
 use crate::data_dir::is_served;
 use crate::denied;

@@ -284,6 +284,26 @@ fn a_data_directory_that_cannot_be_written_ends_the_start_with_one_line_and_exit
         assert_eq!(output, (2, line));
     }
     assert_eq!(std::fs::read(data.join("userman.db")).unwrap(), before);
+    // The unit mounts all directories but those of the service read-only.
+    shim.fail("open", EROFS, 0);
+    let in_unit = |own: &std::path::Path| {
+        let mut command = shim.program(&data, false);
+        command.env("INVOCATION_ID", "0123456789abcdef0123456789abcdef");
+        command.env("STATE_DIRECTORY", own);
+        super::damage::start(command, &data).1
+    };
+    let said = in_unit(std::path::Path::new("/var/lib/nats-userman"));
+    let expected = format!(
+        "nats-userman: cannot use the lock file {lock}: Read-only file system (os error 30): the \
+         unit lets the service write in its own directories only; create {at} if it is not there, \
+         run `systemctl edit nats-userman`, write the lines `[Service]` and `ReadWritePaths={at}`, \
+         and restart the service\n",
+        at = data.display()
+    );
+    assert_eq!(said, expected);
+    // Its own directory is writable, so that the disk is not.
+    assert!(in_unit(&data).contains(&read_only));
+    shim.heal("open");
 }
 
 /// The creation of the data directory fails, or the program is killed, at every step in turn. The
