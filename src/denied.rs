@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::{getegid, geteuid};
 
+use crate::file_system;
+
 /// Whether this process is the service.
 static IS_SERVICE: AtomicBool = AtomicBool::new(false);
 
@@ -39,15 +41,102 @@ pub(crate) fn check(path: &Path, access: Access) -> Result<()> {
     may(path, access).map_err(|error| explain(path, error))
 }
 
+/// The directories that the unit hides from the service, by `ProtectHome=` and by `PrivateTmp=`.
+pub(crate) const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+
+/// Directories of the system, which other programs use. Their owner and mode are as they must be.
+const OF_SYSTEM: [&str; 27] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/dev/shm",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/run/user",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/lib/private",
+    "/var/log",
+    "/var/tmp",
+];
+
+/// Where a file is that a setting names, and the service can read it.
+pub(crate) const KEEP_IT: &str = "keep a file that a setting names in /etc/nats-userman: \
+    `install -m 640 -g nats-userman -t /etc/nats-userman FILE`";
+
+/// Whether nobody may change the owner or the mode of this directory for one service.
+pub(crate) fn is_of_system(dir: &Path) -> bool {
+    let is_of_user = dir
+        .parent()
+        .is_some_and(|above| [Path::new("/home"), Path::new("/run/user")].contains(&above));
+    is_of_user || OF_SYSTEM.iter().any(|of_system| dir == Path::new(of_system))
+}
+
+/// Whether this process is the service in its unit. systemd gives each run of a unit an id.
+fn is_in_unit() -> bool {
+    let has_id = std::env::var_os("INVOCATION_ID").is_some_and(|id| !id.is_empty());
+    is_service() && has_id && !is_in_container()
+}
+
+/// Whether the unit hides what is at the path, or where its symbolic link leads.
+fn is_hidden(path: &Path) -> bool {
+    let leads_to = fs::read_link(path).ok();
+    let leads_to = leads_to.zip(path.parent()).map(|(target, dir)| dir.join(target));
+    let places = leads_to.as_deref().into_iter().chain([path]);
+    let mut places = places.filter_map(|place| std::path::absolute(place).ok());
+    places.any(|place| HIDDEN.iter().any(|hidden| place.starts_with(hidden)))
+}
+
+/// Why the service cannot write there, if its unit is the reason. It can write in the directories
+/// that the unit names, unless their file system is read-only.
+fn forbidden(path: &Path) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
+    let own = std::env::var("STATE_DIRECTORY").unwrap_or_default();
+    let is_own = own.split(':').any(|own| !own.is_empty() && path.starts_with(own));
+    if !is_in_unit() || is_own || file_system::is_read_only_itself(&path) {
+        return None;
+    }
+    let dir = if path.is_dir() { &path } else { path.parent()? };
+    Some(format!(
+        "the unit lets the service write in its own directories only; create {dir} if it is not \
+         there, run `systemctl edit nats-userman`, write the lines `[Service]` and \
+         `ReadWritePaths={dir}`, and restart the service",
+        dir = dir.display()
+    ))
+}
+
 /// The error, with the reason if it is a denial or the file system is read-only.
 pub(crate) fn explain(path: &Path, error: Error) -> Error {
     match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::NotFound if is_in_unit() && is_hidden(path) => {
+            let why = format!(
+                "{error}: the unit hides /home, /root, /run/user and /tmp from the service; \
+                 {KEEP_IT}"
+            );
+            Error::new(error.kind(), why)
+        }
         ErrorKind::PermissionDenied => match reason(path) {
             Some(reason) => Error::new(ErrorKind::PermissionDenied, format!("{error}: {reason}")),
             None => error,
         },
         ErrorKind::ReadOnlyFilesystem => {
-            let why = format!("{error}: mount the file system of {} read-write", path.display());
+            let mount = || format!("mount the file system of {} read-write", path.display());
+            let why = format!("{error}: {}", forbidden(path).unwrap_or_else(mount));
             Error::new(ErrorKind::ReadOnlyFilesystem, why)
         }
         _ => error,
@@ -87,6 +176,8 @@ fn reason(path: &Path) -> Option<String> {
         // Such as /var/lib, where root creates a directory for each service.
         let new = path.display();
         format!("{what}; as root, create {new} and run `chown {ours} {new}`")
+    } else if is_service() && is_of_system(blamed) {
+        format!("{what}; use another directory; {KEEP_IT}")
     } else if is_service() && metadata.is_dir() {
         format!(
             "{what}; if only this service uses it, run `chown {ours} {at}` as root, else use \
@@ -98,8 +189,17 @@ fn reason(path: &Path) -> Option<String> {
     } else if is_service() {
         format!("{what}; as root, run `chown {ours} {at}`")
     } else {
-        format!("{what}; run it as {theirs}, as in `runuser -u {theirs} -- nats-userman`")
+        format!("{what}; run it as {theirs}, as in `{}`", as_user(us, owner))
     })
+}
+
+/// How this user runs a command as that one. Only root can use `runuser`.
+fn as_user(us: u32, owner: u32) -> String {
+    match (us, owner) {
+        (0, _) => format!("runuser -u {} -- nats-userman", name(owner)),
+        (_, 0) => "sudo nats-userman".to_owned(),
+        _ => format!("sudo -u {} nats-userman", name(owner)),
+    }
 }
 
 /// Whether this is a container. Podman and systemd set this variable, and our image does.
@@ -135,4 +235,41 @@ fn name_in(table: &str, id: u32) -> String {
     let mut lines = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let line = lines.find(|line| line.get(2).is_some_and(|number| *number == id.to_string()));
     line.map_or_else(|| id.to_string(), |line| line[0].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_the_system_is_told_from_one_of_the_service() {
+        for dir in ["/", "/root", "/home", "/home/op", "/run/user/1000", "/var/lib/private"] {
+            assert!(is_of_system(Path::new(dir)), "{dir}");
+        }
+        for dir in ["/backup", "/srv/nu", "/home/op/nu", "/var/lib/nats-userman"] {
+            assert!(!is_of_system(Path::new(dir)), "{dir}");
+        }
+    }
+
+    #[test]
+    fn what_the_unit_hides_is_known_by_its_path_and_by_a_link_to_it() {
+        let dir = tempfile::TempDir::new_in("/dev/shm").unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        std::os::unix::fs::symlink("/root/keys", &link).unwrap();
+        for path in ["/root/keys", "/home/op/keys", "/tmp/keys", "/var/tmp/a/b"] {
+            assert!(is_hidden(Path::new(path)), "{path}");
+        }
+        assert!(is_hidden(&link) && !is_hidden(&file) && !is_hidden(Path::new("/rooted/keys")));
+    }
+
+    #[test]
+    fn only_root_is_told_to_use_runuser() {
+        for (us, owner, said) in [
+            (0, 4_000_000, "runuser -u 4000000 -- nats-userman"),
+            (4_000_001, 0, "sudo nats-userman"),
+            (4_000_001, 4_000_000, "sudo -u 4000000 nats-userman"),
+        ] {
+            assert_eq!(as_user(us, owner), said);
+        }
+    }
 }

@@ -146,6 +146,14 @@ pub(crate) fn free_bytes(dir: &Path) -> io::Result<Option<u64>> {
     Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
+/// Whether the file system of a directory has no room for this many bytes, or for one more file.
+pub(crate) fn is_full(dir: &Path, bytes: u64) -> bool {
+    statvfs(dir).is_ok_and(|stat| {
+        let lacks_bytes = stat.f_blocks > 0 && stat.f_bavail.saturating_mul(stat.f_frsize) < bytes;
+        lacks_bytes || stat.f_files > 0 && stat.f_favail == 0
+    })
+}
+
 fn fuse_kind(name: &str) -> Kind {
     if FUSE_NETWORK.contains(&name) {
         Kind::Network
@@ -180,12 +188,23 @@ pub(crate) fn refuse_network(path: &Path) -> Result<(), NetworkFileSystem> {
 pub(crate) fn is_mounted_with_discard(path: &Path) -> io::Result<bool> {
     let device = path.metadata()?.dev();
     let mounts = std::fs::read_to_string(MOUNTS).unwrap_or_default();
-    Ok(has_discard(&mounts, (major(device), minor(device))))
+    Ok(has_option(&mounts, (major(device), minor(device)), "discard"))
 }
 
-fn has_discard(mounts: &str, device: (u32, u32)) -> bool {
+/// Whether the file system on this device has an option that holds for all its mounts.
+fn has_option(mounts: &str, device: (u32, u32), wanted: &str) -> bool {
     let options = mount_of(mounts, device).and_then(|mut fields| fields.nth(2));
-    options.is_some_and(|options| options.split(',').any(|option| option == "discard"))
+    options.is_some_and(|options| options.split(',').any(|option| option == wanted))
+}
+
+/// Whether the file system of a path that may not exist yet is read-only itself, and not only where
+/// it is mounted for this process. One that cannot be found counts as writable.
+pub(crate) fn is_read_only_itself(path: &Path) -> bool {
+    let existing = path.ancestors().find_map(|path| path.metadata().ok());
+    let Some(metadata) = existing else { return false };
+    let mounts = std::fs::read_to_string(MOUNTS).unwrap_or_default();
+    let device = metadata.dev();
+    has_option(&mounts, (major(device), minor(device)), "ro")
 }
 
 /// The name of the file system on this device in a list of mounts.
@@ -242,8 +261,18 @@ mod tests {
         let mounts = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard,commit=30\n\
              28 1 254:1 / /srv rw,discard - ext4 /dev/vdb rw,nodiscard\n\
              29 1 0:40 / /data rw - btrfs /dev/vdc rw,discard=async,space_cache=v2\n";
-        let found = [(254, 0), (254, 1), (0, 40), (0, 3)].map(|device| has_discard(mounts, device));
+        let found = [(254, 0), (254, 1), (0, 40), (0, 3)];
+        let found = found.map(|device| has_option(mounts, device, "discard"));
         assert_eq!(found, [true, false, false, false]);
+    }
+
+    /// The unit mounts all directories but those of the service read-only.
+    #[test]
+    fn a_mount_that_is_read_only_is_told_from_a_file_system_that_is() {
+        let mounts = "27 1 254:0 / / ro,relatime - ext4 /dev/vda rw,errors=remount-ro\n\
+             28 1 254:1 / /srv ro - ext4 /dev/vdb ro,errors=remount-ro\n";
+        let found = [(254, 0), (254, 1), (0, 3)].map(|device| has_option(mounts, device, "ro"));
+        assert_eq!(found, [false, true, false]);
     }
 
     #[test]

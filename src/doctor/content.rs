@@ -28,7 +28,10 @@ fn remedy(location: &Location, error: &OpenError) -> &'static str {
         {
             ON_SERVER
         }
-        OpenError::Damaged(..) | OpenError::BrokenPages(..) | OpenError::Empty(_) => RESTORE,
+        OpenError::Damaged(..)
+        | OpenError::BrokenPages(..)
+        | OpenError::NotWhole(..)
+        | OpenError::Empty(_) => RESTORE,
         OpenError::Upgrade(_, UpgradeError::Foreign) => "check --data-dir and --database",
         OpenError::Fault(_, fault) | OpenError::Upgrade(_, UpgradeError::Fault(fault)) => {
             remedy_of_fault(fault)
@@ -47,6 +50,7 @@ fn remedy(location: &Location, error: &OpenError) -> &'static str {
 pub(super) fn remedy_of_fault(fault: &Fault) -> &'static str {
     match fault {
         Fault::Damaged(_) => RESTORE,
+        Fault::Full(_) => "free some room in its file system",
         Fault::Busy(_) => "wait until the other process has ended, then run this again",
         Fault::NeedsWriter(_) => "start the service, which completes the interrupted transaction",
         _ => NOT_DAMAGED,

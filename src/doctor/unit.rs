@@ -11,6 +11,8 @@ const SERVICE: &str = "nats-userman.service";
 const SOCKET: &str = "nats-userman.socket";
 /// Where an administrator puts units. They take precedence over those of packages.
 const BY_HAND: &str = "/etc/systemd/system";
+/// Where units are until the next boot.
+const UNTIL_BOOT: &str = "/run/systemd/system";
 /// Where packages put units. The second is the same directory under its older name.
 const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
@@ -38,17 +40,27 @@ fn packaged(machine: &Machine, unit: &str) -> Option<String> {
     OF_PACKAGES.iter().map(|dir| format!("{dir}/{unit}")).find(|path| machine.has(path))
 }
 
+/// The command that ends the mask of a unit; `None` if it is not masked. A masked unit can neither
+/// be enabled nor started.
+fn unmask(machine: &Machine, unit: &str) -> Option<String> {
+    let is_masked = |dir: &str| {
+        let file = machine.path(&format!("{dir}/{unit}"));
+        fs::read_link(file).is_ok_and(|target| target == Path::new("/dev/null"))
+    };
+    let masks = [(BY_HAND, ""), (UNTIL_BOOT, "--runtime ")];
+    let (_, flag) = masks.into_iter().find(|(dir, _)| is_masked(dir))?;
+    Some(format!("systemctl unmask {flag}{unit}"))
+}
+
 /// Whether the unit is installed and not masked.
 fn check_file(machine: &Machine, report: &mut Report) -> bool {
     let by_hand = format!("{BY_HAND}/{SERVICE}");
-    let is_masked =
-        fs::read_link(machine.path(&by_hand)).is_ok_and(|target| target == Path::new("/dev/null"));
-    if is_masked {
+    if let Some(unmask) = unmask(machine, SERVICE) {
         report.add(
             Level::Serious,
             "unit",
             format!("{SERVICE} is masked, so that it cannot be started"),
-            "run `systemctl unmask nats-userman`",
+            format!("run `{unmask}`"),
         );
         return false;
     }
@@ -146,6 +158,19 @@ fn no_answer(name: &'static str, report: &mut Report) {
 
 /// The socket keeps connections while the service restarts.
 fn check_socket(machine: &Machine, report: &mut Report) {
+    if let Some(unmask) = unmask(machine, SOCKET) {
+        report.add(
+            Level::Note,
+            "socket",
+            format!("{SOCKET} is masked: a restart of the service refuses connections"),
+            format!(
+                "leave it so if the service opens the address itself; else run `{unmask}` and \
+                 `systemctl stop nats-userman`, then `systemctl enable --now {SOCKET}` and \
+                 `systemctl start nats-userman`"
+            ),
+        );
+        return;
+    }
     let is_there =
         machine.has(&format!("{BY_HAND}/{SOCKET}")) || packaged(machine, SOCKET).is_some();
     let state = machine.ask(SYSTEMCTL, &["is-active", SOCKET]).unwrap_or_default();

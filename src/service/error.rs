@@ -96,6 +96,7 @@ fn is_wrong_place(error: &OpenError) -> bool {
         | OpenError::Fault(..)
         | OpenError::Damaged(..)
         | OpenError::BrokenPages(..)
+        | OpenError::NotWhole(..)
         | OpenError::Inconsistent(_)
         | OpenError::Empty(_)
         | OpenError::Begun(_)

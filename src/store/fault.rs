@@ -17,6 +17,11 @@ impl Cause {
         Self { error: error.into(), code, may_pass: false }
     }
 
+    /// The driver's error, if it is of this type.
+    pub fn of_driver<E: Error + 'static>(&self) -> Option<&E> {
+        self.error.downcast_ref()
+    }
+
     /// Marks an error that may not recur when the work is tried again.
     #[must_use]
     pub fn may_pass(self) -> Self {

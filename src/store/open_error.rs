@@ -31,6 +31,9 @@ pub enum OpenError {
     /// It can be opened, and parts of it are damaged: how many, and the first of them.
     #[error("the database {0} is damaged; restore a backup: broken places: {1}")]
     BrokenPages(String, String),
+    /// A part of its schema is missing, which no command of this program removes.
+    #[error("the database {0} is not whole; restore a backup: {1} is missing")]
+    NotWhole(String, String),
     /// It belongs to another user of the system, in most cases.
     #[error("cannot use the database {0}")]
     Unreadable(String, #[source] io::Error),

@@ -128,6 +128,7 @@ impl RestoreError {
             Self::Unusable(_, error) | Self::Open(error) => match error {
                 OpenError::Damaged(_, fault) => chain(fault),
                 OpenError::BrokenPages(_, places) => places.clone(),
+                OpenError::NotWhole(_, part) => format!("{part} is missing"),
                 OpenError::Empty(_) => "it is empty".into(),
                 _ => return self,
             },

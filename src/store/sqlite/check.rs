@@ -16,6 +16,7 @@ use super::open::{
     check_access, check_whole, is_there, nothing_in, open_error, shown, upgrade_error,
 };
 use super::reader::Reader;
+use super::schema_parts::missing_part;
 use super::upgrade;
 use crate::data_dir::is_served;
 use crate::denied;
@@ -54,8 +55,16 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
     }
     check_access(path, Access::READ_OK)?;
     check_whole(path)?;
-    let version =
-        connect_unchanged(path).map_err(UpgradeError::from).and_then(|conn| upgrade::check(&conn));
+    let version = connect_unchanged(path).map_err(UpgradeError::from).and_then(|conn| {
+        let version = upgrade::check(&conn)?;
+        let missing = if version == 0 { None } else { missing_part(&conn, version)? };
+        Ok((version, missing))
+    });
+    let version = match version {
+        Ok((_, Some(part))) => return Err(OpenError::NotWhole(shown(path), part)),
+        Ok((version, None)) => Ok(version),
+        Err(error) => Err(error),
+    };
     match version {
         Ok(0) if was_used => Err(nothing_in(path)),
         Ok(0) => Ok(DatabaseState::Begun),

@@ -1,6 +1,5 @@
 //! Facts for `doctor`: settings, schema, sizes and counts. Nothing is changed.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use super::check::connect_unchanged;
 use super::connection::secure_connection;
 use super::header::has_wal_mode;
 use super::open::open_error;
-use super::{email_index, upgrade};
+use super::schema_parts::schema_differences;
 use crate::store::bounds::{CALLER_RECORDS, CALLERS_MAX};
 use crate::store::{
     Diagnosis, EngineSetting, Fault, JournalGrowth, OddCredentials, OpenError, SchemaDifference,
@@ -35,18 +34,35 @@ pub fn diagnose(path: &Path, since: i64) -> Result<Diagnosis, OpenError> {
             Ok(value.unsigned_abs())
         };
         let page_bytes = number("PRAGMA page_size")?;
-        Ok(Diagnosis {
+        let known = Diagnosis {
             settings: settings(&conn, mode)?,
             schema: schema_differences(&conn)?,
             bytes: page_bytes * number("PRAGMA page_count")?,
             unused_bytes: page_bytes * number("PRAGMA freelist_count")?,
-            growth: growth(&conn, since)?,
-            callers: callers(&conn)?,
-            oldest_sealed_at: oldest_sealed_at(&conn)?,
-            credentials: credentials(&conn)?,
-        })
+            ..Diagnosis::default()
+        };
+        match read_tables(&conn, since, known.clone()) {
+            // The missing index is the finding.
+            Err(Fault::Unusable(_)) if known.schema.iter().any(is_missing) => Ok(known),
+            read => read,
+        }
     };
     found().map_err(|fault| open_error(path, fault))
+}
+
+/// Adds the facts that are read from the tables.
+fn read_tables(conn: &Connection, since: i64, known: Diagnosis) -> Result<Diagnosis, Fault> {
+    Ok(Diagnosis {
+        growth: growth(conn, since)?,
+        callers: callers(conn)?,
+        oldest_sealed_at: oldest_sealed_at(conn)?,
+        credentials: credentials(conn)?,
+        ..known
+    })
+}
+
+fn is_missing(found: &SchemaDifference) -> bool {
+    matches!(found, SchemaDifference::Missing(_))
 }
 
 /// The journal mode as the file has it. A connection does not always show it: a file without a WAL
@@ -93,47 +109,6 @@ fn settings(conn: &Connection, journal_mode: &str) -> Result<Vec<EngineSetting>,
                      VACUUM'` as its user in the data directory, and start the service",
         },
     ])
-}
-
-/// The tables, indexes, views and columns of a schema, by name. SQLite's own are left out.
-fn objects(conn: &Connection) -> Result<BTreeSet<(String, String)>, Fault> {
-    let mut statement = conn.prepare(
-        "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite@_%' ESCAPE '@'
-         UNION SELECT 'column', s.name || '.' || c.name
-         FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'",
-    )?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Compares the schema with that of a new database.
-fn schema_differences(conn: &Connection) -> Result<Vec<SchemaDifference>, Fault> {
-    let ours = objects(&upgrade::new_in_memory()?)?;
-    let found = objects(conn)?;
-    let shown = |(kind, name): &(String, String)| format!("{kind} {name}");
-    let foreign = |object: &(String, String)| match object.0.as_str() {
-        "trigger" => Some(SchemaDifference::Trigger(shown(object))),
-        // A column of a foreign table is not worth a line of its own.
-        "column" if is_of(object, &ours) => Some(SchemaDifference::Foreign(shown(object))),
-        "column" => None,
-        _ => Some(SchemaDifference::Foreign(shown(object))),
-    };
-    let missing = |object: &(String, String)| {
-        // Nor is a column of a missing table.
-        (object.0 != "column" || is_of(object, &found))
-            .then(|| SchemaDifference::Missing(shown(object)))
-    };
-    let mut differences: Vec<_> = ours.difference(&found).filter_map(missing).collect();
-    let further = found.difference(&ours);
-    let further = further.filter(|(_, name)| !email_index::NAMES.contains(&name.as_str()));
-    differences.extend(further.filter_map(foreign));
-    Ok(differences)
-}
-
-/// Whether a column belongs to a table of this schema.
-fn is_of((_, column): &(String, String), schema: &BTreeSet<(String, String)>) -> bool {
-    let table = column.split('.').next().unwrap_or_default();
-    schema.contains(&("table".to_owned(), table.to_owned()))
 }
 
 /// How the journal grows. Ids rise with time, so that the first record of a time is found by

@@ -1,9 +1,15 @@
 //! Turns SQLite's errors into faults, by its extended codes.
 
+use std::path::Path;
+
 use rusqlite::Error;
 use rusqlite::ffi::{self, ErrorCode};
 
+use crate::file_system;
 use crate::store::fault::{Cause, Fault};
+
+/// What SQLite takes at once for the index of the WAL, bytes. A write of a page takes less.
+const INDEX_BYTES: u64 = 32 * 1024;
 
 /// An error as the cause of a fault, with its extended code.
 pub(super) fn cause(error: Error) -> Cause {
@@ -67,6 +73,28 @@ impl From<Error> for Fault {
             _ => Fault::Unusable(cause(error)),
         }
     }
+}
+
+/// The fault of an opening in this directory. Where the file system is full, SQLite reports that it
+/// cannot create or enlarge one of its files as an input/output error.
+pub(super) fn of_opening(fault: Fault, dir: &Path) -> Fault {
+    match fault {
+        Fault::Unusable(cause)
+            if is_for_want_of_room(&cause) && file_system::is_full(dir, INDEX_BYTES) =>
+        {
+            Fault::Full(cause)
+        }
+        other => other,
+    }
+}
+
+/// Whether a full disk is one of the reasons for this error.
+fn is_for_want_of_room(cause: &Cause) -> bool {
+    let code = cause.of_driver::<Error>().and_then(Error::sqlite_error);
+    code.is_some_and(|error| {
+        error.code == ErrorCode::CannotOpen
+            || [ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_WRITE].contains(&error.extended_code)
+    })
 }
 
 /// The fault of a COMMIT. Busy: it did not begin. Full: a frame of the WAL could not be written,

@@ -34,6 +34,7 @@ mod plans;
 mod read;
 mod reader;
 mod rows;
+mod schema_parts;
 mod seals;
 mod search;
 mod shapes;

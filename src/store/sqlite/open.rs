@@ -16,7 +16,7 @@ use super::engine::Sqlite;
 use super::files::{FILE_SUFFIXES, Files, beside};
 use super::own_file::OwnFile;
 use super::reader::Reader;
-use super::{upgrade, wal_mark, whole};
+use super::{fault, upgrade, wal_mark, whole};
 use crate::denied;
 use crate::owner::give_to_owner_of;
 use crate::store::{Engine, Fault, OpenError, Read, UpgradeError};
@@ -174,8 +174,10 @@ fn set_up_writer(conn: &Connection) -> Result<(), Fault> {
 
 /// A fault of the engine with the place of the database.
 pub(super) fn open_error(path: &Path, fault: Fault) -> OpenError {
-    match fault {
-        Fault::Damaged(_) => OpenError::Damaged(
+    // If the path is a symbolic link, SQLite keeps its other files beside the target.
+    let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match fault::of_opening(fault, parent(&database)) {
+        fault @ Fault::Damaged(_) => OpenError::Damaged(
             format!(
                 "the database {} is damaged or no SQLite database; nothing was changed, restore a \
                  backup",

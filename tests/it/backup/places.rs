@@ -73,8 +73,8 @@ fn a_directory_of_another_user_is_named_with_its_owner() {
     let said = String::from_utf8(ran.stderr).unwrap();
     let expected = format!(
         "nats-userman: cannot use {dir} for backups: Permission denied (os error 13): {dir} \
-         belongs to root with mode 0755, and this runs as nobody; run it as root, as in `runuser \
-         -u root -- nats-userman`\n",
+         belongs to root with mode 0755, and this runs as nobody; run it as root, as in `sudo \
+         nats-userman`\n",
         dir = dir.display()
     );
     assert_eq!((ran.status.code(), said), (Some(1), expected));

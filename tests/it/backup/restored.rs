@@ -211,6 +211,16 @@ fn what_is_no_backup_of_this_program_is_refused_and_nothing_changes() {
              99",
         ),
         (
+            altered("odd.db", "DROP TABLE journal"),
+            "cannot restore HOME/odd.db: this backup is damaged: use another one: table journal \
+             is missing\n",
+        ),
+        (
+            altered("old.db", "DROP TABLE journal; PRAGMA user_version = 5"),
+            "cannot restore HOME/old.db: this backup is damaged: use another one: table journal \
+             is missing\n",
+        ),
+        (
             put("broken.db", &broken),
             "cannot restore HOME/broken.db: this backup is damaged: use another one: ",
         ),

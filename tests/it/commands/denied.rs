@@ -40,7 +40,7 @@ fn as_nobody(runuser: &Path, data: &Path, args: &[&str]) -> Ran {
 fn nobody(runuser: &Path, data: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(runuser);
     // A developer's own machine may be a container.
-    command.env_remove("container");
+    command.env_remove("container").env_remove("INVOCATION_ID");
     command
         .args(["-u", "nobody", "--"])
         .arg(program().get_program())
@@ -81,7 +81,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     let why = format!(
         "Permission denied (os error 13): {at} belongs to root with mode 0750, and this runs as \
          nobody; \
-         run it as root, as in `runuser -u root -- nats-userman`\n"
+         run it as root, as in `sudo nats-userman`\n"
     );
     let capture = dir.path().join("capture");
     fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
@@ -91,7 +91,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     let lock = format!("nats-userman: cannot use the lock file {at}/userman.lock: {why}");
     // The service does not run as root.
     let of_service = lock.replace(
-        "run it as root, as in `runuser -u root -- nats-userman`",
+        "run it as root, as in `sudo nats-userman`",
         &format!(
             "if only this service uses it, run `chown nobody {at}` as root, else use another \
              directory"
@@ -134,6 +134,33 @@ fn in_a_container_the_remedy_is_one_for_its_host() {
              unshare chown -R 65534 DIR` with rootless Podman\n"
         ),
     );
+}
+
+/// systemd gives `/root` the mode 0000 there, and the service an empty `/tmp`.
+#[test]
+fn in_the_unit_a_start_says_which_directories_are_hidden() {
+    let Some(runuser) = runuser() else { return };
+    let dir = dir_for_all();
+    let data = dir.path().join("data");
+    let hides = "the unit hides /home, /root, /run/user and /tmp from the service; keep a file \
+                 that a setting names in /etc/nats-userman: `install -m 640 -g nats-userman -t \
+                 /etc/nats-userman FILE`";
+    for (file, cause) in [
+        ("/root/no-keys", "Permission denied (os error 13)"),
+        ("/tmp/no-keys-of-nats-userman", "No such file or directory (os error 2)"),
+    ] {
+        let args = ["serve", "--listen", "127.0.0.1:0", "--api-key-file", file];
+        let mut command = nobody(&runuser, &data, &args);
+        command.env("INVOCATION_ID", "0123456789abcdef0123456789abcdef");
+        let ran = end(command);
+        assert!(ran.code == Some(2) && ran.err.contains(&format!("{cause}: {hides}\n")), "{ran:?}");
+        assert!(!ran.err.contains("chown") && !ran.err.contains("chmod"), "{ran:?}");
+    }
+    // Without systemd.
+    let args = ["serve", "--listen", "127.0.0.1:0", "--api-key-file", "/root/no-keys"];
+    let ran = as_nobody(&runuser, &data, &args);
+    assert!(ran.code == Some(2) && ran.err.contains("; use another directory; keep"), "{ran:?}");
+    assert!(!ran.err.contains("chown") && !ran.err.contains("chmod"), "{ran:?}");
 }
 
 #[test]

@@ -309,7 +309,7 @@ fn another_user_is_told_how_to_read_the_configuration_file() {
         format!(
             "nats-userman: the configuration file {file}: Permission denied (os error 13): {file} \
              belongs to root with mode {mode}, and this runs as nobody; run it as root, as in \
-             `runuser -u root -- nats-userman`; {group}or leave the file out by `--config \
+             `sudo nats-userman`; {group}or leave the file out by `--config \
              /dev/null`\n"
         )
     };

@@ -202,6 +202,45 @@ fn each_difference_of_the_schema_is_named() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Each command says so before it reads anything.
+#[test]
+fn a_database_without_a_table_or_column_is_not_whole() {
+    for (change, part) in [
+        ("DROP TABLE journal", "table journal"),
+        ("DROP VIEW journal_text; DROP TABLE member_auth", "table member_auth"),
+        ("ALTER TABLE health DROP COLUMN probed_at", "column health.probed_at"),
+        ("DROP TABLE journal; PRAGMA user_version = 7", "table journal"),
+    ] {
+        let patient = Patient::after(&[ADD]);
+        sql(&patient, change);
+        let said = format!(
+            "the database {} is not whole; restore a backup: {part} is missing",
+            patient.database().display()
+        );
+        patient.expect("database", Level::Serious, &said, RESTORE);
+        for name in ["keys", "readable", "schema", "backlog"] {
+            assert!(patient.findings(name).is_empty(), "{change}: {name}");
+        }
+        for args in [&["member", "list"][..], &["check-config"], &["serve"]] {
+            let data = patient.data();
+            let mut command = program();
+            command.args(args).args(["--listen", "127.0.0.1:0", "--data-dir"]);
+            let ran = command.arg(&data).output().unwrap();
+            let err = String::from_utf8(ran.stderr).unwrap();
+            assert_eq!(err, format!("nats-userman: {said}\n"), "{change}: {args:?}");
+        }
+    }
+}
+
+/// The service runs without some of them, and more slowly.
+#[test]
+fn a_missing_index_is_one_finding_of_the_schema() {
+    let patient = Patient::after(&[ADD]);
+    sql(&patient, "DROP INDEX journal_sealed");
+    patient.expect("schema", Level::Serious, "index journal_sealed is missing", RESTORE);
+    assert!(patient.findings("readable").is_empty());
+}
+
 #[test]
 fn a_damaged_page_is_found_unless_nobody_looks() {
     let mut patient = Patient::after(&[ADD]);

@@ -179,8 +179,36 @@ fn a_unit_by_hand_that_replaces_the_packaged_one_and_a_masked_one_are_found() {
         "unit",
         Level::Serious,
         "nats-userman.service is masked, so that it cannot be started",
-        "run `systemctl unmask nats-userman`",
+        "run `systemctl unmask nats-userman.service`",
     );
+}
+
+/// As docs/systemd.md shows for a service that opens the address by itself.
+#[test]
+fn a_unit_that_is_masked_is_unmasked_before_anything_else() {
+    for (dir, unmask) in [("etc", "unmask "), ("run", "unmask --runtime ")] {
+        let patient = booted_but("is-active nats-userman.socket", "inactive");
+        let units = patient.root().join(dir).join("systemd/system");
+        fs::create_dir_all(&units).unwrap();
+        symlink("/dev/null", units.join("nats-userman.socket")).unwrap();
+        patient.expect(
+            "socket",
+            Level::Note,
+            "nats-userman.socket is masked: a restart of the service refuses connections",
+            &format!(
+                "leave it so if the service opens the address itself; else run `systemctl \
+                 {unmask}nats-userman.socket` and `systemctl stop nats-userman`, then `systemctl \
+                 enable --now nats-userman.socket` and `systemctl start nats-userman`"
+            ),
+        );
+        symlink("/dev/null", units.join("nats-userman.service")).unwrap();
+        patient.expect(
+            "unit",
+            Level::Serious,
+            "nats-userman.service is masked, so that it cannot be started",
+            &format!("run `systemctl {unmask}nats-userman.service`"),
+        );
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
     assert_unavailable, errors, health, is_healthy, members, members_after_a_crash,
 };
 use crate::shim::{EACCES, EIO, ENOSPC, EROFS, KILLED, Shim};
-use crate::support::{Mounted, Program, eventually, rows, stride};
+use crate::support::{Mounted, Program, eventually, program as program_of_tests, rows, stride};
 
 /// How often the writer checks what expires.
 const WRITER_TICK: Duration = Duration::from_millis(500);
@@ -171,6 +171,37 @@ fn on_a_file_system_that_is_full_every_postback_is_refused_until_there_is_room()
     assert_eq!(members(&data.join("userman.db")), acknowledged);
 }
 
+/// SQLite calls that an input/output error.
+#[test]
+fn a_full_disk_without_room_for_the_index_of_the_wal_is_called_full() {
+    let dir = TempDir::new().unwrap();
+    let Some(mounted) = Mounted::tmpfs(dir.path(), "3m") else { return };
+    let data = mounted.0.join("data");
+    let mut program = Program::serve(&data, &[]);
+    assert_eq!(program.post(&add(1)).unwrap().body, added(1));
+    program.kill();
+    std::fs::remove_file(data.join("userman.db-shm")).unwrap();
+    let rest = vec![1; 4_000_000];
+    assert!(std::fs::write(mounted.0.join("rest"), rest).is_err());
+    let database = data.join("userman.db");
+    let full = format!("cannot use the database {}: the disk is full: ", database.display());
+    for args in [&["member", "list"][..], &["serve", "--listen", "127.0.0.1:0"], &["check-config"]]
+    {
+        let mut command = program_of_tests();
+        let ran = command.args(args).arg("--data-dir").arg(&data).output().unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.code() == Some(1) && said.contains(&full), "{args:?}: {said}");
+    }
+    let mut command = program_of_tests();
+    let ran = command.args(["doctor", "--quick", "--data-dir"]).arg(&data).output().unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    let remedy = "\n           -> free some room in its file system\n";
+    assert!(said.contains(&full) && said.contains(remedy), "{said}");
+    std::fs::remove_file(mounted.0.join("rest")).unwrap();
+    let program = Program::serve(&data, &[]);
+    assert_eq!(program.post(&add(2)).unwrap().body, added(2));
+}
+
 #[test]
 fn a_sync_that_fails_leaves_the_outcome_unknown_and_the_writer_opens_the_database_anew() {
     let Some(shim) = Shim::new() else { return };
@@ -253,6 +284,26 @@ fn a_data_directory_that_cannot_be_written_ends_the_start_with_one_line_and_exit
         assert_eq!(output, (2, line));
     }
     assert_eq!(std::fs::read(data.join("userman.db")).unwrap(), before);
+    // The unit mounts all directories but those of the service read-only.
+    shim.fail("open", EROFS, 0);
+    let in_unit = |own: &std::path::Path| {
+        let mut command = shim.program(&data, false);
+        command.env("INVOCATION_ID", "0123456789abcdef0123456789abcdef");
+        command.env("STATE_DIRECTORY", own);
+        super::damage::start(command, &data).1
+    };
+    let said = in_unit(std::path::Path::new("/var/lib/nats-userman"));
+    let expected = format!(
+        "nats-userman: cannot use the lock file {lock}: Read-only file system (os error 30): the \
+         unit lets the service write in its own directories only; create {at} if it is not there, \
+         run `systemctl edit nats-userman`, write the lines `[Service]` and `ReadWritePaths={at}`, \
+         and restart the service\n",
+        at = data.display()
+    );
+    assert_eq!(said, expected);
+    // Its own directory is writable, so that the disk is not.
+    assert!(in_unit(&data).contains(&read_only));
+    shim.heal("open");
 }
 
 /// The creation of the data directory fails, or the program is killed, at every step in turn. The

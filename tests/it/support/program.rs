@@ -24,7 +24,8 @@ pub const NO_CONFIG: (&str, &str) = ("USERMAN_CONFIG", "/dev/null");
 /// The program that cargo has built.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nats-userman"));
-    command.stdin(Stdio::null()).envs([NO_CONFIG]);
+    // The tests may run in a unit of systemd.
+    command.stdin(Stdio::null()).envs([NO_CONFIG]).env_remove("INVOCATION_ID");
     command
 }
 
