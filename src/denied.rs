@@ -79,6 +79,9 @@ const OF_SYSTEM: [&str; 27] = [
 pub(crate) const KEEP_IT: &str = "keep a file that a setting names in /etc/nats-userman: \
     `install -m 640 -g nats-userman -t /etc/nats-userman FILE`";
 
+/// How the service gets a file of root if its user exists only while it runs.
+pub(crate) const PASS_ON: &str = "pass the file on by `LoadCredential=`, as docs/systemd.md shows";
+
 /// Whether nobody may change the owner or the mode of this directory for one service.
 pub(crate) fn is_of_system(dir: &Path) -> bool {
     let is_of_user = dir
@@ -111,13 +114,23 @@ fn forbidden(path: &Path) -> Option<String> {
     if !is_in_unit() || is_own || file_system::is_read_only_itself(&path) {
         return None;
     }
-    let dir = if path.is_dir() { &path } else { path.parent()? };
-    Some(format!(
-        "the unit lets the service write in its own directories only; create {dir} if it is not \
-         there, run `systemctl edit nats-userman`, write the lines `[Service]` and \
-         `ReadWritePaths={dir}`, and restart the service",
-        dir = dir.display()
-    ))
+    let above = path.parent()?;
+    let dir = if path.is_dir() || is_of_system(above) { &path } else { above };
+    let why = "the unit lets the service write in its own directories only";
+    Some(format!("{why}; {}", let_write(dir)))
+}
+
+/// What makes the unit let the service write in a directory, which must be there for that.
+pub(crate) fn let_write(dir: &Path) -> String {
+    let at = dir.display();
+    let make = match dir.exists() {
+        true => String::new(),
+        false => format!("create {at} for the service's user, "),
+    };
+    format!(
+        "{make}run `systemctl edit nats-userman`, write the lines `[Service]` and \
+         `ReadWritePaths={at}`, and restart the service"
+    )
 }
 
 /// The error, with the reason if it is a denial or the file system is read-only.
@@ -125,8 +138,8 @@ pub(crate) fn explain(path: &Path, error: Error) -> Error {
     match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::NotFound if is_in_unit() && is_hidden(path) => {
             let why = format!(
-                "{error}: the unit hides /home, /root, /run/user and /tmp from the service; \
-                 {KEEP_IT}"
+                "{error}: the unit hides /home, /root, /run/user and /tmp from the service; use \
+                 another directory; {KEEP_IT}"
             );
             Error::new(error.kind(), why)
         }
@@ -183,6 +196,8 @@ fn reason(path: &Path) -> Option<String> {
             "{what}; if only this service uses it, run `chown {ours} {at}` as root, else use \
              another directory"
         )
+    } else if is_in_unit() && is_unnamed(us) {
+        format!("{what}; {PASS_ON}")
     } else if is_service() && owner == 0 {
         let group = name_in("/etc/group", getegid().as_raw());
         format!("{what}; as root, run `chgrp {group} {at}` and `chmod 640 {at}`")
@@ -215,6 +230,11 @@ fn blamed(path: &Path) -> Option<&Path> {
     dirs.reverse();
     let closed = dirs.into_iter().find(|dir| may(dir, Access::EXEC_OK).is_err_and(denies));
     closed.or_else(|| path.ancestors().find(|path| path.symlink_metadata().is_ok()))
+}
+
+/// Whether /etc/passwd has no such user, as it has none of a unit with `DynamicUser=`.
+fn is_unnamed(uid: u32) -> bool {
+    name(uid) == uid.to_string()
 }
 
 /// The group that may read this file, if it has one.

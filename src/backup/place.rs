@@ -87,7 +87,7 @@ pub(super) fn check_room(dir: &Path, bytes: u64) -> Result<(), BackupError> {
     }
 }
 
-fn unusable(dir: &Path, error: io::Error) -> BackupError {
+pub(super) fn unusable(dir: &Path, error: io::Error) -> BackupError {
     BackupError::Directory(dir.to_owned(), explain(dir, error))
 }
 

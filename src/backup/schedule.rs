@@ -182,7 +182,7 @@ impl Schedule {
         self.removes = false;
         let Some(keep) = *keep else { return };
         let removed = place::newest_until(dir, now)
-            .map_err(|error| BackupError::Directory(dir.clone(), error))
+            .map_err(|error| place::unusable(dir, error))
             .and_then(|newest| {
                 newest.map_or(Ok(Vec::new()), |newest| place::remove_old(dir, keep, newest, now))
             });
@@ -205,8 +205,7 @@ impl Schedule {
         let dir = &self.config.wishes.dir;
         self.config.make_directory(&self.data_dir)?;
         // One with a later date is of a clock that was wrong, then or now.
-        let newest =
-            newest_until(dir, now).map_err(|error| BackupError::Directory(dir.clone(), error))?;
+        let newest = newest_until(dir, now).map_err(|error| place::unusable(dir, error))?;
         self.note(newest.map(|newest| newest.at));
         if self.is_due(now) { self.make(now).map(Some) } else { Ok(None) }
     }

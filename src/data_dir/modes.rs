@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{DIR_MODE, DataDir};
+use crate::denied::is_of_system;
 use crate::owner::open_unlinked;
 
 /// Keys and tokens: access for the owner only.
@@ -57,7 +58,15 @@ impl Loose {
 
     /// The line for a file whose mode the program does not change, with the remedy.
     pub(crate) fn open_to_others(&self) -> String {
-        format!("{self}: other users can access it; run `chmod o= {}`", self.path.display())
+        format!("{self}: other users can access it; {}", self.remedy())
+    }
+
+    /// What to do. Other programs need the modes of a directory of the system.
+    pub(crate) fn remedy(&self) -> String {
+        match is_of_system(&self.path) {
+            true => "use a directory of its own".to_owned(),
+            false => format!("run `chmod o= {}`", self.path.display()),
+        }
     }
 
     /// Removes the bits that permit too much and adds none: a key that its owner may only read

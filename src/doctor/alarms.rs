@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use super::machine::Machine;
 use super::report::{Level, Report};
+use super::sandbox::Sandbox;
 use super::unread::{SEARCH, may};
 use crate::config::Config;
 use crate::denied;
@@ -20,8 +22,8 @@ pub(super) struct Idle {
     pub(super) remedy: String,
 }
 
-pub(super) fn check(config: &Config, report: &mut Report) {
-    let idle = idle(config);
+pub(super) fn check(config: &Config, machine: &Machine, report: &mut Report) {
+    let idle = idle(config, &Sandbox::of(config, machine));
     let settings: Vec<&str> =
         config.alarms.targets.all().iter().map(crate::alarms::Target::setting).collect();
     if idle.is_empty() && !settings.is_empty() {
@@ -33,9 +35,9 @@ pub(super) fn check(config: &Config, report: &mut Report) {
 }
 
 /// The settings of alarms that do not do what they should.
-pub(super) fn idle(config: &Config) -> Vec<Idle> {
+pub(super) fn idle(config: &Config, sandbox: &Sandbox) -> Vec<Idle> {
     let program = config.alarms.targets.command.as_ref().and_then(|command| command.first());
-    let program = program.and_then(|program| why_not_run(config, Path::new(program)));
+    let program = program.and_then(|program| why_not_run(config, sandbox, Path::new(program)));
     let program = program.map(|why| Idle {
         level: Level::Serious,
         name: "alarm_command",
@@ -57,7 +59,7 @@ pub(super) fn idle(config: &Config) -> Vec<Idle> {
 }
 
 /// Why the owner of the data directory, who is the service's user, cannot run the program.
-fn why_not_run(config: &Config, program: &Path) -> Option<String> {
+fn why_not_run(config: &Config, sandbox: &Sandbox, program: &Path) -> Option<String> {
     let shown = program.display();
     let metadata = match fs::metadata(program) {
         Ok(metadata) => metadata,
@@ -75,6 +77,10 @@ fn why_not_run(config: &Config, program: &Path) -> Option<String> {
     let owner = fs::metadata(config.data_dir.path()).ok()?;
     let user = denied::name(owner.uid());
     let absolute = program.canonicalize().ok()?;
+    if let Some(hidden) = sandbox.hides(&absolute) {
+        let hidden = hidden.display();
+        return Some(format!("the service cannot run {shown}: the unit hides {hidden} from it"));
+    }
     if let Some(closed) = absolute.ancestors().skip(1).find(|dir| !may(dir, &owner, SEARCH)) {
         let dir = closed.display();
         return Some(format!("{user} cannot run {shown}: they cannot enter {dir}"));

@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::machine::Machine;
 use super::places;
 use super::report::{Level, Report};
+use super::sandbox::{Sandbox, Unwritable};
 use super::unread::{SEARCH, may, unread_files};
 use crate::chain::chain;
 use crate::config::Config;
@@ -13,7 +15,7 @@ use crate::data_dir::modes;
 use crate::denied;
 use crate::store::missing_privilege;
 
-pub(super) fn check(config: &Config, report: &mut Report) {
+pub(super) fn check(config: &Config, machine: &Machine, report: &mut Report) {
     let before = report.len();
     for problem in places::no_access(config) {
         report.add(
@@ -34,13 +36,18 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     if report.len() == before {
         report.ok("access", "this user can read and write the data directory and the database");
     }
-    check_files(config, report);
+    check_files(config, machine, report);
 }
 
 /// The modes and the owners of the files, without a try to open one.
-pub(super) fn check_files(config: &Config, report: &mut Report) {
+pub(super) fn check_files(config: &Config, machine: &Machine, report: &mut Report) {
+    let sandbox = Sandbox::of(config, machine);
     check_modes(config, report);
-    check_owner(config, report);
+    check_owner(config, &sandbox, report);
+    for Unwritable { stops_service, found, remedy } in sandbox.unwritable(config) {
+        let level = if stops_service { Level::Serious } else { Level::Warning };
+        report.add(level, "unit_directories", found, remedy);
+    }
 }
 
 fn check_modes(config: &Config, report: &mut Report) {
@@ -65,12 +72,7 @@ fn check_modes(config: &Config, report: &mut Report) {
             true => (Level::Serious, "change"),
             false => (Level::Warning, "access"),
         };
-        report.add(
-            level,
-            "modes",
-            format!("{loose}: other users can {access} it"),
-            format!("run `chmod o= {}`", loose.path().display()),
-        );
+        report.add(level, "modes", format!("{loose}: other users can {access} it"), loose.remedy());
     }
     if report.len() == before {
         report
@@ -79,7 +81,7 @@ fn check_modes(config: &Config, report: &mut Report) {
 }
 
 /// The owner of the data directory is the service's user.
-fn check_owner(config: &Config, report: &mut Report) {
+fn check_owner(config: &Config, sandbox: &Sandbox, report: &mut Report) {
     let Ok(dir) = config.data_dir.path().canonicalize() else { return };
     let Ok(owner) = fs::metadata(&dir) else { return };
     let user = denied::name(owner.uid());
@@ -108,19 +110,28 @@ fn check_owner(config: &Config, report: &mut Report) {
     }
     let before = report.len();
     for above in dir.ancestors().skip(1) {
-        if !may(above, &owner, SEARCH) {
+        if !may(above, &owner, SEARCH) && !sandbox.opens(above) {
+            let remedy = match denied::is_of_system(above) {
+                true => "use another directory".to_owned(),
+                false => {
+                    format!(
+                        "as root, run `chmod o+x {}`, or use another directory",
+                        above.display()
+                    )
+                }
+            };
             report.add(
                 Level::Serious,
                 "directories_above",
                 format!("{user} cannot enter {}", above.display()),
-                format!("as root, run `chmod o+x {}`, or use another directory", above.display()),
+                remedy,
             );
         }
     }
     if report.len() == before {
         report.ok("directories_above", format!("{user} can enter the directories above"));
     }
-    for unread in unread_files(config) {
+    for unread in unread_files(config, sandbox) {
         let name = if unread.is_secret { "secret_files" } else { "settings_files" };
         report.add(Level::Serious, name, unread.found, unread.remedy);
     }

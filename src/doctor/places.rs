@@ -6,6 +6,8 @@ use std::path::{Path, absolute};
 use rustix::fs::Access;
 
 use super::alarms;
+use super::machine::Machine;
+use super::sandbox::Sandbox;
 use super::unread::unread_files;
 use crate::backup;
 use crate::chain::chain;
@@ -33,9 +35,12 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     );
     problems
         .extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));
-    let unread = unread_files(config).into_iter();
+    let sandbox = Sandbox::of(config, &Machine::default());
+    let unread = unread_files(config, &sandbox).into_iter();
     problems.extend(unread.map(|unread| format!("{}: {}", unread.found, unread.remedy)));
-    let idle = alarms::idle(config).into_iter();
+    let unwritable = sandbox.unwritable(config).into_iter();
+    problems.extend(unwritable.map(|it| format!("{}: {}", it.found, it.remedy)));
+    let idle = alarms::idle(config, &sandbox).into_iter();
     problems.extend(idle.map(|idle| format!("{}: {}", idle.found, idle.remedy)));
     problems.extend(backup::problem(&config.backup).map(|error| chain(&error)));
     problems

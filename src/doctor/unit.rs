@@ -6,8 +6,8 @@ use std::path::Path;
 use super::machine::Machine;
 use super::report::{Level, Report};
 
-const SYSTEMCTL: &str = "/usr/bin/systemctl";
-const SERVICE: &str = "nats-userman.service";
+pub(super) const SYSTEMCTL: &str = "/usr/bin/systemctl";
+pub(super) const SERVICE: &str = "nats-userman.service";
 const SOCKET: &str = "nats-userman.socket";
 /// Where an administrator puts units. They take precedence over those of packages.
 const BY_HAND: &str = "/etc/systemd/system";
@@ -33,6 +33,11 @@ pub(super) fn check(machine: &Machine, report: &mut Report) {
 pub(super) fn variables(machine: &Machine) -> Option<String> {
     let args = ["show", "-p", "Environment", "--value", SERVICE];
     machine.has_systemd().then(|| machine.ask(SYSTEMCTL, &args)).flatten()
+}
+
+/// Whether there is a unit for the service.
+pub(super) fn is_installed(machine: &Machine) -> bool {
+    machine.has(&format!("{BY_HAND}/{SERVICE}")) || packaged(machine, SERVICE).is_some()
 }
 
 /// The packaged file of a unit.

@@ -4,8 +4,9 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::sandbox::Sandbox;
 use crate::config::Config;
-use crate::denied;
+use crate::denied::{self, KEEP_IT, PASS_ON};
 
 pub(super) const SEARCH: u32 = 0o1;
 const READ: u32 = 0o4;
@@ -18,18 +19,34 @@ pub(super) struct Unread {
 }
 
 /// The files for the settings that the owner of the data directory, who is the service's user,
-/// cannot read. Root reads them all, and would not notice.
-pub(super) fn unread_files(config: &Config) -> Vec<Unread> {
+/// cannot read, or that the unit keeps from the service. Root reads them all, and would not notice.
+pub(super) fn unread_files(config: &Config, sandbox: &Sandbox) -> Vec<Unread> {
     let Ok(owner) = fs::metadata(config.data_dir.path()) else { return Vec::new() };
     let user = denied::name(owner.uid());
     let unread = |path: PathBuf| {
         let is_secret = config.secret_files.contains(&path);
         let file = path.display();
         let absolute = path.canonicalize().ok()?;
-        if let Some(closed) = absolute.ancestors().skip(1).find(|dir| !may(dir, &owner, SEARCH)) {
+        if sandbox.passes(&path) {
+            return None;
+        }
+        if let Some(hidden) = sandbox.hides(&absolute) {
+            let hidden = hidden.display();
+            let found = format!("the service cannot read {file}: the unit hides {hidden} from it");
+            return Some(Unread { found, remedy: KEEP_IT.to_owned(), is_secret });
+        }
+        let closed = absolute.ancestors().skip(1).find(|dir| !may(dir, &owner, SEARCH));
+        if sandbox.is_dynamic() && (closed.is_some() || !may(&path, &owner, READ)) {
+            let found = format!("the service cannot read {file}: its user is new at each start");
+            return Some(Unread { found, remedy: PASS_ON.to_owned(), is_secret });
+        }
+        if let Some(closed) = closed {
             let dir = closed.display();
             let found = format!("{user} cannot read {file}: they cannot enter {dir}");
-            let remedy = format!("as root, run `chmod o+x {dir}`, or move the file elsewhere");
+            let remedy = match denied::is_of_system(closed) {
+                true => KEEP_IT.to_owned(),
+                false => format!("as root, run `chmod o+x {dir}`, or move the file elsewhere"),
+            };
             return Some(Unread { found, remedy, is_secret });
         }
         let remedy = match is_secret {

@@ -142,9 +142,9 @@ fn in_the_unit_a_start_says_which_directories_are_hidden() {
     let Some(runuser) = runuser() else { return };
     let dir = dir_for_all();
     let data = dir.path().join("data");
-    let hides = "the unit hides /home, /root, /run/user and /tmp from the service; keep a file \
-                 that a setting names in /etc/nats-userman: `install -m 640 -g nats-userman -t \
-                 /etc/nats-userman FILE`";
+    let hides = "the unit hides /home, /root, /run/user and /tmp from the service; use another \
+                 directory; keep a file that a setting names in /etc/nats-userman: `install -m 640 \
+                 -g nats-userman -t /etc/nats-userman FILE`";
     for (file, cause) in [
         ("/root/no-keys", "Permission denied (os error 13)"),
         ("/tmp/no-keys-of-nats-userman", "No such file or directory (os error 2)"),
@@ -155,6 +155,26 @@ fn in_the_unit_a_start_says_which_directories_are_hidden() {
         let ran = end(command);
         assert!(ran.code == Some(2) && ran.err.contains(&format!("{cause}: {hides}\n")), "{ran:?}");
         assert!(!ran.err.contains("chown") && !ran.err.contains("chmod"), "{ran:?}");
+    }
+    // A user that exists only while the service runs, as by `DynamicUser=`.
+    let file = dir.path().join("keys");
+    fs::write(&file, "").unwrap();
+    set(&file, 0, 0o600);
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=64765", "--regid=64765", "--clear-groups"])
+        .arg(program().get_program())
+        .envs([NO_CONFIG])
+        .env_remove("container")
+        .env("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+        .args(["serve", "--listen", "127.0.0.1:0", "--api-key-file"])
+        .arg(&file);
+    let ran = end(command);
+    let pass_on =
+        "runs as 64765; pass the file on by `LoadCredential=`, as docs/systemd.md shows\n";
+    // Only a file that is not below /tmp is read in a unit.
+    if !file.starts_with("/tmp") {
+        assert!(ran.code == Some(2) && ran.err.contains(pass_on), "{ran:?}");
     }
     // Without systemd.
     let args = ["serve", "--listen", "127.0.0.1:0", "--api-key-file", "/root/no-keys"];

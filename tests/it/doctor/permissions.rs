@@ -1,7 +1,7 @@
 //! Modes and owners.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -79,6 +79,11 @@ fn each_mode_that_permits_too_much_is_named_with_its_remedy() {
         );
         mode(&file, good);
     }
+    // Other programs need its mode.
+    let system = Patient::in_dir(temp_dir()).with(&["--backup-dir", "/usr"]);
+    let found = system.findings("modes").remove(0);
+    assert!(found.found.starts_with("/usr: expected mode 0750, found "), "{found:?}");
+    assert_eq!(found.remedy.as_deref(), Some("use a directory of its own"));
     let secrets = patient.dir.path().join("api-keys");
     fs::write(&secrets, "shop:0123456789abcdef\n").unwrap();
     mode(&secrets, 0o604);
@@ -240,5 +245,152 @@ fn each_file_for_the_settings_must_be_readable_to_the_service() {
         Level::Serious,
         &format!("nobody cannot read {shown}: they cannot enter {}", above.display()),
         &format!("as root, run `chmod o+x {}`, or move the file elsewhere", above.display()),
+    );
+}
+
+/// A machine whose unit has these properties and this text. The data directory is the unit's own.
+fn in_unit(patient: &Patient, properties: &str, unit: &str) {
+    let own = patient.root().join("var/lib/private/nats-userman");
+    let link = patient.root().join("var/lib/nats-userman");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    mode(own.parent().unwrap(), 0o700);
+    fs::rename(patient.data(), &own).unwrap();
+    symlink(&own, &link).unwrap();
+    symlink(&link, patient.data()).unwrap();
+    fs::create_dir_all(patient.root().join("run/systemd/system")).unwrap();
+    patient.put("/usr/lib/systemd/system/nats-userman.service", "");
+    let script = format!(
+        "#!/bin/sh\ncase \"$1\" in\nshow) printf '{properties}';;\ncat) printf '{unit}';;\nesac\n"
+    );
+    mode(&patient.put("/usr/bin/systemctl", &script), 0o755);
+    own_all(&own);
+}
+
+/// Gives the data directory to the user of the unit.
+fn own_all(data: &Path) {
+    chown(data, Some(NOBODY), Some(NOBODY)).unwrap();
+    for file in fs::read_dir(data).unwrap() {
+        chown(file.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+}
+
+const KEEP_IT: &str = "keep a file that a setting names in /etc/nats-userman: `install -m 640 -g \
+    nats-userman -t /etc/nats-userman FILE`";
+
+/// However the modes are.
+#[test]
+fn a_file_that_the_unit_hides_is_found_and_no_mode_is_advised() {
+    if !is_root() {
+        return;
+    }
+    let patient = Patient::new();
+    mode(patient.dir.path(), 0o711);
+    let properties = "User=nobody\\nProtectHome=yes\\nPrivateTmp=no\\nStateDirectory=x y\\n";
+    in_unit(&patient, properties, "");
+    let (home, tmp) = (patient.put("/home/op/keys", ""), patient.put("/tmp/keys", ""));
+    for file in [&home, &tmp] {
+        fs::write(file, "127.0.0.1\n").unwrap();
+        mode(file, 0o644);
+    }
+    let patient = patient.with(&["--allow-ip-file", home.to_str().unwrap()]);
+    let hidden = patient.root().canonicalize().unwrap().join("home");
+    let found = format!(
+        "the service cannot read {}: the unit hides {} from it",
+        home.display(),
+        hidden.display()
+    );
+    patient.expect("settings_files", Level::Serious, &found, KEEP_IT);
+    // The unit shows the real /tmp.
+    let mut patient = patient;
+    patient.flags = vec!["--allow-ip-file".into(), tmp.to_str().unwrap().into()];
+    assert!(patient.findings("settings_files").is_empty());
+}
+
+#[test]
+fn a_directory_of_the_system_is_not_opened_for_the_service() {
+    if !is_root() {
+        return;
+    }
+    let patient = Patient::new();
+    own_all(&patient.data());
+    mode(patient.dir.path(), 0o711);
+    let file = Path::new("/root/.nats-userman-test");
+    let is_open = fs::metadata("/root").unwrap().permissions().mode() & 1 == 1;
+    if is_open || file.exists() {
+        return;
+    }
+    fs::write(file, "127.0.0.1\n").unwrap();
+    let patient = patient.with(&["--allow-ip-file", file.to_str().unwrap()]);
+    let found = patient.findings("settings_files");
+    fs::remove_file(file).unwrap();
+    assert_eq!(found[0].remedy.as_deref(), Some(KEEP_IT), "{found:?}");
+}
+
+/// As examples/nats-userman-credentials.conf has it: systemd mounts the data directory elsewhere,
+/// and reads files of root.
+#[test]
+fn with_a_user_that_is_new_at_each_start_a_file_of_root_is_a_credential_or_is_passed_on() {
+    if !is_root() {
+        return;
+    }
+    let patient = Patient::new();
+    mode(patient.dir.path(), 0o711);
+    let networks = patient.put("/etc/nats-userman/networks", "127.0.0.1\n");
+    mode(&networks, 0o600);
+    let unit = format!("[Service]\\nLoadCredential=networks:{}\\n", networks.display());
+    let properties = "User=new\\nDynamicUser=yes\\nProtectSystem=strict\\nStateDirectory=\
+        nats-userman\\n";
+    in_unit(&patient, properties, &unit);
+    let patient = patient.with(&["--allow-ip-file", networks.to_str().unwrap()]);
+    for name in ["settings_files", "unit_directories"] {
+        assert!(patient.findings(name).is_empty(), "{name}: {:?}", patient.findings(name));
+    }
+    patient.expect_ok("directories_above", "nobody can enter the directories above");
+    let other = patient.put("/etc/nats-userman/proxies", "127.0.0.1\n");
+    mode(&other, 0o600);
+    let patient = patient.with(&["--trusted-proxy-file", other.to_str().unwrap()]);
+    patient.expect(
+        "settings_files",
+        Level::Serious,
+        &format!("the service cannot read {}: its user is new at each start", other.display()),
+        "pass the file on by `LoadCredential=`, as docs/systemd.md shows",
+    );
+    // Without an answer of systemd, nothing is known of these files.
+    fs::remove_file(patient.root().join("usr/bin/systemctl")).unwrap();
+    assert!(patient.findings("settings_files").is_empty());
+    patient.expect_ok("directories_above", "nobody can enter the directories above");
+}
+
+#[test]
+fn a_directory_in_which_the_unit_does_not_let_the_service_write_is_named() {
+    if !is_root() {
+        return;
+    }
+    let patient = Patient::new();
+    mode(patient.dir.path(), 0o711);
+    let properties = "User=nobody\\nProtectSystem=strict\\nReadWritePaths=/srv/b -/srv/c\\n\
+        StateDirectory=nats-userman\\n";
+    in_unit(&patient, properties, "");
+    let root = patient.root();
+    let flags = |dir: &str| {
+        let dir = root.join(dir).to_str().unwrap().to_owned();
+        ["--backup-every", "1h", "--backup-dir", &dir].map(str::to_owned).to_vec()
+    };
+    let mut patient = patient;
+    for allowed in ["srv/b", "srv/b/deep", "srv/c", "var/lib/nats-userman/backups"] {
+        patient.flags = flags(allowed);
+        assert!(patient.findings("unit_directories").is_empty(), "{allowed}");
+    }
+    patient.flags = flags("backup");
+    let at = patient.root().join("backup");
+    patient.expect(
+        "unit_directories",
+        Level::Warning,
+        &format!("--backup-dir: the unit does not let the service write in {}", at.display()),
+        &format!(
+            "create {0} for the service's user, run `systemctl edit nats-userman`, write the \
+             lines `[Service]` and `ReadWritePaths={0}`, and restart the service",
+            at.display()
+        ),
     );
 }

@@ -295,8 +295,8 @@ fn a_data_directory_that_cannot_be_written_ends_the_start_with_one_line_and_exit
     let said = in_unit(std::path::Path::new("/var/lib/nats-userman"));
     let expected = format!(
         "nats-userman: cannot use the lock file {lock}: Read-only file system (os error 30): the \
-         unit lets the service write in its own directories only; create {at} if it is not there, \
-         run `systemctl edit nats-userman`, write the lines `[Service]` and `ReadWritePaths={at}`, \
+         unit lets the service write in its own directories only; run \
+         `systemctl edit nats-userman`, write the lines `[Service]` and `ReadWritePaths={at}`, \
          and restart the service\n",
         at = data.display()
     );
