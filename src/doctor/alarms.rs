@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::machine::Machine;
 use super::report::{Level, Report};
 use super::sandbox::Sandbox;
 use super::unread::{SEARCH, may};
@@ -22,8 +21,8 @@ pub(super) struct Idle {
     pub(super) remedy: String,
 }
 
-pub(super) fn check(config: &Config, machine: &Machine, report: &mut Report) {
-    let idle = idle(config, &Sandbox::of(config, machine));
+pub(super) fn check(config: &Config, sandbox: &Sandbox, report: &mut Report) {
+    let idle = idle(config, sandbox);
     let settings: Vec<&str> =
         config.alarms.targets.all().iter().map(crate::alarms::Target::setting).collect();
     if idle.is_empty() && !settings.is_empty() {

@@ -39,12 +39,14 @@ use crate::clock::Clock;
 use crate::config::BadSetting;
 use context::Known;
 use report::Report;
+use sandbox::Sandbox;
 
 /// Runs all checks.
 pub fn examine(context: &Context<'_>) -> Vec<Finding> {
     let now = context.clock.now();
     (context.progress)("database");
     let known = Known::read(context.config, now);
+    let sandbox = Sandbox::of(context.config, context.machine);
     let mut report = Report::new();
     let mut topic = |name: &'static str, check: &dyn Fn(&mut Report)| {
         (context.progress)(name);
@@ -55,7 +57,7 @@ pub fn examine(context: &Context<'_>) -> Vec<Finding> {
     topic("operations", &|report| operations::check(context.config, &known, report));
     topic("unit", &|report| unit::check(context.machine, report));
     topic("clock", &|report| clock::check(context, &known, now, report));
-    topic("permissions", &|report| permissions::check(context.config, context.machine, report));
+    topic("permissions", &|report| permissions::check(context.config, &sandbox, report));
     let is_file = context.config.location.file().is_some();
     topic("disk", &|report| disk::check(context.config, &known, now, report));
     topic("database", &|report| content::check(context, &known, report));
@@ -65,7 +67,7 @@ pub fn examine(context: &Context<'_>) -> Vec<Finding> {
     topic("passwords", &|report| backlog::check(context, &known, now, report));
     topic("hashes", &|report| hashes::check(context.config, &known, now, report));
     topic("backup", &|report| backups::check(context.config, now, report));
-    topic("alarms", &|report| alarms::check(context.config, context.machine, report));
+    topic("alarms", &|report| alarms::check(context.config, &sandbox, report));
     topic("tokens", &|report| tokens::check(context, report));
     topic("logins", &|report| logins::check(context.config, now, report));
     topic("callers", &|report| callers::check(context.config, &known, now, report));
@@ -77,18 +79,19 @@ pub fn examine(context: &Context<'_>) -> Vec<Finding> {
 pub fn examine_running(context: &Context<'_>) -> Vec<Finding> {
     let (config, now) = (context.config, context.clock.now());
     let known = Known::nothing();
+    let sandbox = Sandbox::of(config, context.machine);
     let mut report = Report::new();
     report.begin("clock");
     clock::check_machine(context.machine, now, &mut report);
     clock::check_zone(context, now, &mut report);
     report.begin("permissions");
-    permissions::check_files(config, context.machine, &mut report);
+    permissions::check_files(config, &sandbox, &mut report);
     report.begin("disk");
     disk::check(config, &known, now, &mut report);
     report.begin("backup");
     backups::check(config, now, &mut report);
     report.begin("alarms");
-    alarms::check(config, context.machine, &mut report);
+    alarms::check(config, &sandbox, &mut report);
     report.begin("tokens");
     tokens::check(context, &mut report);
     report.begin("logins");

@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::machine::Machine;
 use super::places;
 use super::report::{Level, Report};
 use super::sandbox::{Sandbox, Unwritable};
@@ -15,7 +14,7 @@ use crate::data_dir::modes;
 use crate::denied;
 use crate::store::missing_privilege;
 
-pub(super) fn check(config: &Config, machine: &Machine, report: &mut Report) {
+pub(super) fn check(config: &Config, sandbox: &Sandbox, report: &mut Report) {
     let before = report.len();
     for problem in places::no_access(config) {
         report.add(
@@ -36,14 +35,13 @@ pub(super) fn check(config: &Config, machine: &Machine, report: &mut Report) {
     if report.len() == before {
         report.ok("access", "this user can read and write the data directory and the database");
     }
-    check_files(config, machine, report);
+    check_files(config, sandbox, report);
 }
 
 /// The modes and the owners of the files, without a try to open one.
-pub(super) fn check_files(config: &Config, machine: &Machine, report: &mut Report) {
-    let sandbox = Sandbox::of(config, machine);
+pub(super) fn check_files(config: &Config, sandbox: &Sandbox, report: &mut Report) {
     check_modes(config, report);
-    check_owner(config, &sandbox, report);
+    check_owner(config, sandbox, report);
     for Unwritable { stops_service, found, remedy } in sandbox.unwritable(config) {
         let level = if stops_service { Level::Serious } else { Level::Warning };
         report.add(level, "unit_directories", found, remedy);
