@@ -56,8 +56,10 @@ fn a_trial_leaves_no_member_wherever_its_output_ends() {
     let beside = Beside::open(&Location::sqlite(data.join("userman.db")));
     for lines in 0..30 {
         let (code, said) = end_after_lines(with(&["try", &url]), lines);
-        let expected = (Some(1), "nats-userman: try: the output was closed\n");
-        assert_eq!((code, said.as_str()), expected, "{lines}");
+        let closed = (Some(1), "nats-userman: try: the output was closed\n");
+        // All of it may be in the pipe before the end of these lines is read.
+        let is_whole = lines > 0 && (code, said.as_str()) == (Some(0), "");
+        assert!(is_whole || (code, said.as_str()) == closed, "{lines}: {code:?} {said}");
         let left = beside.rows("SELECT count(*) FROM member_auth");
         assert_eq!(left, ["0"], "after {lines} lines");
     }
