@@ -42,38 +42,20 @@ pub(crate) fn check(path: &Path, access: Access) -> Result<()> {
 }
 
 /// The directories that the unit hides from the service, by `ProtectHome=` and by `PrivateTmp=`.
-pub(crate) const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+const HIDDEN: &str = "/home /root /run/user /tmp /var/tmp";
 
 /// Directories of the system, which other programs use. Their owner and mode are as they must be.
-const OF_SYSTEM: [&str; 27] = [
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/dev/shm",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/run/user",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/var",
-    "/var/cache",
-    "/var/lib",
-    "/var/lib/private",
-    "/var/log",
-    "/var/tmp",
-];
+///
+/// One text: of several, the compiler may put `/root` before another path, and a check of the
+/// program would take it for a path of the machine that built it.
+const OF_SYSTEM: &str = "/ /bin /boot /dev /dev/shm /etc /home /lib /lib64 /media /mnt /opt /proc \
+    /root /run /run/user /sbin /srv /sys /tmp /usr /var /var/cache /var/lib /var/lib/private \
+    /var/log /var/tmp";
+
+/// The directories that the unit hides from the service.
+pub(crate) fn hidden() -> impl Iterator<Item = &'static str> {
+    HIDDEN.split(' ')
+}
 
 /// Where a file is that a setting names, and the service can read it.
 pub(crate) const KEEP_IT: &str = "keep a file that a setting names in /etc/nats-userman: \
@@ -87,7 +69,7 @@ pub(crate) fn is_of_system(dir: &Path) -> bool {
     let is_of_user = dir
         .parent()
         .is_some_and(|above| [Path::new("/home"), Path::new("/run/user")].contains(&above));
-    is_of_user || OF_SYSTEM.iter().any(|of_system| dir == Path::new(of_system))
+    is_of_user || OF_SYSTEM.split(' ').any(|of_system| dir == Path::new(of_system))
 }
 
 /// Whether this process is the service in its unit. systemd gives each run of a unit an id.
@@ -102,7 +84,7 @@ fn is_hidden(path: &Path) -> bool {
     let leads_to = leads_to.zip(path.parent()).map(|(target, dir)| dir.join(target));
     let places = leads_to.as_deref().into_iter().chain([path]);
     let mut places = places.filter_map(|place| std::path::absolute(place).ok());
-    places.any(|place| HIDDEN.iter().any(|hidden| place.starts_with(hidden)))
+    places.any(|place| hidden().any(|hidden| place.starts_with(hidden)))
 }
 
 /// Why the service cannot write there, if its unit is the reason. It can write in the directories

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf, absolute};
 use super::machine::Machine;
 use super::unit::{SERVICE, SYSTEMCTL, is_installed};
 use crate::config::{Config, SYSTEM_FILE};
-use crate::denied::{self, HIDDEN};
+use crate::denied;
 use crate::whole_file::parent;
 
 /// The directory in which systemd keeps the data of users that exist only while a service runs.
@@ -66,7 +66,7 @@ impl Sandbox {
         if !is_own {
             return none;
         }
-        let hidden = HIDDEN.into_iter().filter(|place| match place.ends_with("tmp") {
+        let hidden = denied::hidden().filter(|place| match place.ends_with("tmp") {
             true => is_on("PrivateTmp"),
             false => is_on("ProtectHome"),
         });

@@ -63,8 +63,11 @@ pub fn links() {
     let dir = TempDir::new().unwrap();
     run(Command::new("dpkg-deb").arg("-x").arg(Package::built().file()).arg(dir.path()));
     // Debian 12's debhelper puts units there. /lib is a link to /usr/lib.
-    let installed = |path: &Path| {
-        let at = path.strip_prefix("/").map_or_else(|_| path.to_owned(), |at| dir.path().join(at));
+    let is_there = |page: &Path, link: &str| {
+        let at = match link.strip_prefix('/') {
+            Some(absolute) => dir.path().join(absolute),
+            None => page.parent().unwrap().join(link),
+        };
         let other = at.to_string_lossy().replace("/usr/lib/systemd/", "/lib/systemd/");
         at.exists() || Path::new(&other).exists()
     };
@@ -78,7 +81,7 @@ pub fn links() {
         let links = links.map(|link| link.split('#').next().unwrap());
         for link in links.filter(|link| !link.is_empty() && !link.contains(':')) {
             count += 1;
-            if !installed(&page.parent().unwrap().join(link)) {
+            if !is_there(&page, link) {
                 broken.push(format!("{}: {link}", page.display()));
             }
         }
