@@ -125,15 +125,15 @@ fn print_lost(out: &mut impl Write, done: &Restored) -> std::io::Result<()> {
     let lost = match &done.lost {
         Ok(lost) => lost,
         Err(why) => {
-            let why = match why {
+            let sentence = match why {
                 NotCompared::None => return Ok(()),
                 NotCompared::Version => "it is of an earlier release".to_owned(),
                 NotCompared::Other => "it and the backup have no record in common".to_owned(),
                 NotCompared::Unreadable(why) => format!("it cannot be read: {why}"),
             };
-            writeln!(out, "not compared with the former database: {why}")?;
-            return match &done.lost {
-                Err(NotCompared::Other) => print_command(out, done, None),
+            writeln!(out, "not compared with the former database: {sentence}")?;
+            return match why {
+                NotCompared::Other => print_command(out, done, None),
                 _ => Ok(()),
             };
         }
