@@ -9,6 +9,7 @@ use crate::fields::{Fields, joined};
 use crate::identity::{MemberId, SiteId, Username};
 use crate::operator::OperatorName;
 use crate::reply::Reply;
+use shape::{Columns, Split};
 
 /// The source of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,8 @@ impl Origin {
     }
 }
 
-/// The part of a record that is known before the postback takes effect.
+/// The part of a record that is known before the postback takes effect. What its [`Split`] is made
+/// from does not change.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// The source.
@@ -48,22 +50,44 @@ pub struct Received {
     pub address: Option<IpAddr>,
     /// Who made the change in the console. `None` for NATS and for commands.
     pub operator: Option<OperatorName>,
-    /// The action, if it is one of the eight.
-    pub action: Option<&'static str>,
-    /// siteid, if readable.
-    pub site: Option<SiteId>,
-    /// memberid, if readable.
-    pub member: Option<MemberId>,
-    /// username, if readable.
-    pub username: Option<Username>,
-    /// The fields as [`Fields::journal_text`] writes them, or the type and length of a body that is
-    /// no form.
-    pub fields: String,
+    action: Option<&'static str>,
+    site: Option<SiteId>,
+    member: Option<MemberId>,
+    username: Option<Username>,
+    fields: String,
+    split: Option<Split>,
 }
 
 impl Received {
     /// Reads the member and the name as far as they are readable, even where the action is not.
     pub fn new(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
+        // A CHECK is frequent and never journalled.
+        let is_check = fields.get("action") == Some("CHECK");
+        let text = if is_check { String::new() } else { fields.journal_text() };
+        Self::with_text(fields, text, origin, address).into_split()
+    }
+
+    /// Reads a postback whose parameters were refused. A value that contains further fields is not
+    /// recorded.
+    pub fn refused(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
+        let text = fields.journal_text_of_refused();
+        let mut received = Self::with_text(fields, text, origin, address);
+        received.username.take_if(|name| joined(name.as_str()));
+        received.into_split()
+    }
+
+    /// What was received, from the fields of a journal record.
+    pub fn again(fields: &str, origin: Origin, address: Option<IpAddr>) -> Self {
+        let read = Fields::from_urlencoded(fields.as_bytes());
+        Self::with_text(&read, fields.to_owned(), origin, address).into_split()
+    }
+
+    fn with_text(
+        fields: &Fields<'_>,
+        text: String,
+        origin: Origin,
+        address: Option<IpAddr>,
+    ) -> Self {
         let word = fields.get("action");
         Self {
             origin,
@@ -73,17 +97,65 @@ impl Received {
             site: fields.get("siteid").and_then(SiteId::parse),
             member: fields.get("memberid").and_then(MemberId::parse),
             username: fields.get("username").and_then(Username::typed),
-            // A CHECK is frequent and never journalled.
-            fields: if word == Some("CHECK") { String::new() } else { fields.journal_text() },
+            fields: text,
+            split: None,
         }
     }
 
-    /// Reads a postback whose parameters were refused. A value that contains further fields is not
-    /// recorded.
-    pub fn refused(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
-        let received = Self::new(fields, origin, address);
-        let username = received.username.filter(|name| !joined(name.as_str()));
-        Self { username, fields: fields.journal_text_of_refused(), ..received }
+    fn into_split(mut self) -> Self {
+        self.split = Split::of(&self.fields, &self.columns());
+        self
+    }
+
+    /// Adds what was sent beside the fields, such as the type and length of a body that is no form.
+    pub fn with_note(mut self, note: &str) -> Self {
+        if !self.fields.is_empty() {
+            self.fields.push('&');
+        }
+        self.fields.push_str(note);
+        self.into_split()
+    }
+
+    /// The action, if it is one of the eight.
+    pub fn action(&self) -> Option<&'static str> {
+        self.action
+    }
+
+    /// siteid, if readable.
+    pub fn site(&self) -> Option<SiteId> {
+        self.site
+    }
+
+    /// memberid, if readable.
+    pub fn member(&self) -> Option<MemberId> {
+        self.member
+    }
+
+    /// username, if readable.
+    pub fn username(&self) -> Option<&Username> {
+        self.username.as_ref()
+    }
+
+    /// The fields as [`Fields::journal_text`] writes them, or the type and length of a body that is
+    /// no form.
+    pub fn fields(&self) -> &str {
+        &self.fields
+    }
+
+    /// The fields as a database stores them, if they can be split. It is made by the thread that
+    /// receives the postback, so that the one writer has less to do.
+    pub fn split(&self) -> Option<&Split> {
+        self.split.as_ref()
+    }
+
+    /// The columns of the record.
+    pub fn columns(&self) -> Columns<'_> {
+        Columns {
+            action: self.action,
+            site: self.site.map(SiteId::get),
+            member: self.member.map(MemberId::get),
+            username: self.username.as_ref().map(Username::as_str),
+        }
     }
 }
 
@@ -123,6 +195,34 @@ impl Record<'_> {
             expire_at: action.expire_at(),
             logins_ended,
             is_stale: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A store writes the parts in place of the text.
+        #[test]
+        fn the_parts_of_what_was_received_are_those_of_its_text_and_columns(
+            form in concat!(
+                "((action|siteid|memberid|username|original_username|password|trial|x|)",
+                "=(ADD|CHECK|0?1|71|bob|b ob|a%26x=1|\\*\\*\\*|~|=|[^&]{0,4})&?){0,12}",
+            ),
+        ) {
+            let fields = Fields::from_urlencoded(form.as_bytes());
+            let received = Received::new(&fields, Origin::Nats, None);
+            let refused = Received::refused(&fields, Origin::Nats, None);
+            let again = Received::again(received.fields(), Origin::Replay, None);
+            let noted = refused.clone().with_note("text/plain, 3 bytes");
+            for received in [received, refused, again, noted] {
+                let split = Split::of(received.fields(), &received.columns());
+                prop_assert_eq!(received.split(), split.as_ref());
+            }
         }
     }
 }

@@ -264,7 +264,7 @@ pub fn end_all_logins(engine: &mut dyn Engine, now: i64) -> Result<Reply, Fault>
 /// Whether this is the record of [`end_all_logins`].
 pub fn is_end_of_all_logins(record: &StoredRecord) -> bool {
     record.source == "operator"
-        && record.fields == operator_received(&[("action", "LOGOUT")]).fields
+        && record.fields == operator_received(&[("action", "LOGOUT")]).fields()
 }
 
 /// The received part of the record of an operator's command. A replay accepts one that is none of
@@ -277,7 +277,7 @@ pub fn operator_received(pairs: &[(&str, &str)]) -> Received {
 /// Reads a record's fields again. `put` has what became of its hidden secrets, and `then` is the
 /// word of its reply.
 fn read_again(received: &Received, put: &crate::action::Recorded, then: Word) -> Parsed {
-    let fields = crate::fields::Fields::from_urlencoded(received.fields.as_bytes());
+    let fields = crate::fields::Fields::from_urlencoded(received.fields().as_bytes());
     let sender = match received.origin {
         Origin::Nats | Origin::Replay => Sender::Nats,
         Origin::Operator => Sender::Operator,

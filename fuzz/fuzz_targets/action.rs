@@ -64,7 +64,8 @@ fn post(view: &mut View, body: &[u8]) -> Came {
         line.bytes().all(|b| matches!(b, b' '..=b'~')) && line.matches('|').count() == 1,
         "{line}"
     );
-    let shown = format!("{line} {} {postback:?} {outcome:?} {ignored:?}", postback.received.fields);
+    let shown =
+        format!("{line} {} {postback:?} {outcome:?} {ignored:?}", postback.received.fields());
     assert!(!shown.contains("planted"), "{shown}");
     let word = outcome.record.reply.word();
     // A CHECK has no record.
@@ -78,7 +79,7 @@ fn post(view: &mut View, body: &[u8]) -> Came {
 /// again.
 fn reads_back(fields: &Fields<'_>, postback: &Postback, put: &Recorded) {
     let Ok(action) = &postback.action else { return };
-    let text = postback.received.fields.clone();
+    let text = postback.received.fields().to_owned();
     let recorded = Fields::from_urlencoded(text.as_bytes());
     let again = Action::parse(&recorded, &FieldsSource::Journal(put, Word::Ok, Sender::Nats));
     let again =

@@ -62,7 +62,7 @@ impl Postback {
 
     /// Logs the parameters that were ignored.
     pub fn log_ignored(&self, ignored: &[Refusal]) {
-        let member = self.received.member.map_or_else(|| "-".into(), |member| member.to_string());
+        let member = self.received.member().map_or_else(|| "-".into(), |member| member.to_string());
         for refusal in ignored {
             log::warn!("ignored parameter, member {member}: {refusal}");
         }
@@ -86,7 +86,7 @@ impl Postback {
 
     /// Whether it is a CHECK, readable or not: it is neither written nor journalled.
     pub fn is_check(&self) -> bool {
-        self.received.action == Some("CHECK")
+        self.received.action() == Some("CHECK")
     }
 }
 

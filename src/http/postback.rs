@@ -137,7 +137,7 @@ fn parse(
     let rules = &shared.live.load().rules;
     let (mut postback, ignored) = Postback::read(&read.fields, rules, Origin::Nats, Some(address));
     postback.log_ignored(&ignored);
-    if postback.received.member.is_some_and(MemberId::is_test) {
+    if postback.received.member().is_some_and(MemberId::is_test) {
         // The operator's own trial, by `try`: no postback of NATS.
         postback.received.origin = Origin::Operator;
     }
@@ -146,10 +146,7 @@ fn parse(
             let expected = "expected application/x-www-form-urlencoded or multipart/form-data";
             postback.action = Err(Refusal::malformed("body", expected, &what));
         }
-        if !postback.received.fields.is_empty() {
-            postback.received.fields.push('&');
-        }
-        postback.received.fields.push_str(&what);
+        postback.received = postback.received.with_note(&what);
     }
     postback
 }
@@ -190,12 +187,12 @@ impl LogEntry {
         Self {
             id: format!("{}-{number}", shared.run),
             action: received
-                .action
+                .action()
                 .or(postback.action.as_ref().ok().map(Action::name))
                 .unwrap_or("-"),
-            site: received.site,
-            member: received.member,
-            username: received.username.as_ref().map(|name| name.as_str().to_owned()),
+            site: received.site(),
+            member: received.member(),
+            username: received.username().map(|name| name.as_str().to_owned()),
             unfit_for_basic: postback.gives_name_unfit_for_basic(),
         }
     }

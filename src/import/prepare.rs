@@ -231,7 +231,7 @@ mod tests {
         let what = match preparer.prepare(&row, &mut notes) {
             Prepared::Postback(postback) => {
                 let until = postback.action.as_ref().ok().and_then(Action::expire_at);
-                format!("{} {until:?}", postback.received.fields)
+                format!("{} {until:?}", postback.received.fields())
             }
             Prepared::LeftOut(why) => format!("{why:?}"),
             Prepared::Refused(refused) => format!("{}; {}", refused.problem, refused.remedy),

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Parsed, Recorded};
 use crate::apply::Postback;
 use crate::clock::{Moment, YEAR_9999_ENDS};
-use crate::fields::Fields;
 use crate::hex::{hex, unhex};
 use crate::identity::SessionHash;
 use crate::journal::{Origin, Received};
@@ -109,7 +108,7 @@ impl JournalLine {
         let put = columns.put()?;
         let received = columns.received()?;
         // A seal is bound to its member: the hashing worker opens it only with both ids.
-        if put.credential.is_some() && (received.site.is_none() || received.member.is_none()) {
+        if put.credential.is_some() && (received.site().is_none() || received.member().is_none()) {
             return Err(BadRecord::Column("password, sealed and cryptpass_wrapped"));
         }
         let reply = Reply::from_line(&columns.reply).ok_or(BadRecord::Column("reply"))?;
@@ -184,7 +183,7 @@ impl JournalLine {
     pub fn seal(&self) -> Option<(crate::identity::Key, &Seal)> {
         let Stored::Sealed(seal) = &self.put.credential.as_ref()?.stored else { return None };
         Some((
-            crate::identity::Key { site: self.received.site?, member: self.received.member? },
+            crate::identity::Key { site: self.received.site()?, member: self.received.member()? },
             seal,
         ))
     }
@@ -200,28 +199,21 @@ impl RecordColumns {
             .map(str::parse)
             .transpose()
             .map_err(|_| BadRecord::Column("address"))?;
-        let fields = Fields::from_urlencoded(self.fields.as_bytes());
         let operator = self.operator.as_deref().map(OperatorName::parse);
         if operator == Some(None) {
             return Err(BadRecord::Column("operator"));
         }
-        let received = Received {
-            fields: self.fields.clone(),
-            operator: operator.flatten(),
-            ..Received::new(&fields, origin, address)
-        };
+        let mut received = Received::again(&self.fields, origin, address);
+        received.operator = operator.flatten();
         let same = [
             // A CHECK is never journalled.
             (
                 "action",
-                self.action.as_deref() == received.action && received.action != Some("CHECK"),
+                self.action.as_deref() == received.action() && received.action() != Some("CHECK"),
             ),
-            ("siteid", self.siteid == received.site.map(|site| site.get())),
-            ("memberid", self.memberid == received.member.map(|member| member.get())),
-            (
-                "username",
-                self.username.as_deref() == received.username.as_ref().map(|name| name.as_str()),
-            ),
+            ("siteid", self.siteid == received.site().map(|site| site.get())),
+            ("memberid", self.memberid == received.member().map(|member| member.get())),
+            ("username", self.username.as_deref() == received.username().map(|name| name.as_str())),
         ];
         match same.into_iter().find(|&(_, same)| !same) {
             Some((name, _)) => Err(BadRecord::Contradiction(name)),

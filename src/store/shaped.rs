@@ -45,15 +45,15 @@ impl KnownShapes {
         Self { numbers, ..Self::default() }
     }
 
-    /// The form in which to store a record's fields. `find` looks a list of names up in the table
-    /// and adds it, if there is room.
+    /// The form in which to store a record's fields, whose parts `split` has. `find` looks a list
+    /// of names up in the table and adds it, if there is room.
     pub(super) fn stored<'a>(
         &mut self,
         fields: &'a str,
-        columns: &Columns<'_>,
+        split: Option<&Split>,
         find: impl FnOnce(&str) -> Result<Option<FoundShape>, Fault>,
     ) -> Result<Cow<'a, str>, Fault> {
-        let Some(split) = Split::of(fields, columns) else { return Ok(Cow::Borrowed(fields)) };
+        let Some(split) = split else { return Ok(Cow::Borrowed(fields)) };
         let known = self.numbers.get(&split.names).copied();
         let number = match known {
             Some(number) => Some(number),
@@ -65,7 +65,7 @@ impl KnownShapes {
                     if is_new {
                         self.unsure.push(split.names.clone());
                     }
-                    self.numbers.insert(split.names, number);
+                    self.numbers.insert(split.names.clone(), number);
                     number
                 })
             }

@@ -71,7 +71,7 @@ pub(super) fn read(captured: &Captured, rules: &Rules) -> Postback {
     let (postback, ignored) = Postback::read(&captured.fields(), rules, Origin::Replay, None);
     postback.log_ignored(&ignored);
     if postback.gives_name_unfit_for_basic() {
-        Postback::log_unfit_for_basic(postback.received.site, postback.received.member);
+        Postback::log_unfit_for_basic(postback.received.site(), postback.received.member());
     }
     postback
 }

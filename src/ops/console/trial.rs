@@ -125,7 +125,7 @@ pub fn postback_of(record: &StoredRecord) -> Result<Postback, String> {
 pub fn postback_of_line(line: &JournalLine) -> Result<Postback, &'static str> {
     let (postback, put) = line.postback();
     let Err(refusal) = &postback.action else { return Ok(postback) };
-    let fields = Fields::from_urlencoded(postback.received.fields.as_bytes());
+    let fields = Fields::from_urlencoded(postback.received.fields().as_bytes());
     let is_masked = |name: &str| fields.get(name).is_some_and(|value| value.starts_with(MASK));
     let is_unknown = put.credential.is_none()
         && PASSWORDS.contains(&refusal.parameter)

@@ -25,29 +25,77 @@ const INSERT_ROWS_MAX: usize = 32;
 #[derive(Debug)]
 pub(super) struct Many {
     before: String,
-    row: &'static str,
+    row: String,
     between: &'static str,
     after: String,
 }
 
 impl Many {
     /// The text before the rows, one row as in `(?, ?)`, and the text after the rows.
-    pub(super) fn new(before: impl Into<String>, row: &'static str, after: &str) -> Self {
+    pub(super) fn new(before: impl Into<String>, row: &str, after: &str) -> Self {
         Self::between(before.into(), row, ", ", after.into())
     }
 
     /// As [`Many::new`], with another text between the rows than a comma.
-    pub(super) fn between(
-        before: String,
-        row: &'static str,
-        between: &'static str,
-        after: String,
-    ) -> Self {
-        Self { before, row, between, after }
+    pub(super) fn between(before: String, row: &str, between: &'static str, after: String) -> Self {
+        Self { before, row: row.to_owned(), between, after }
     }
 
     fn text(&self, rows: usize) -> String {
-        format!("{}{}{}", self.before, vec![self.row; rows].join(self.between), self.after)
+        let rows = vec![self.row.as_str(); rows].join(self.between);
+        format!("{}{rows}{}", self.before, self.after)
+    }
+}
+
+/// An INSERT or REPLACE of rows into a table.
+#[derive(Debug)]
+pub(super) struct Insert {
+    whole: Many,
+    /// Without the columns of `mostly_null`.
+    short: Many,
+    /// The places of the columns that are NULL in most rows. They have no default but NULL.
+    mostly_null: Vec<usize>,
+}
+
+impl Insert {
+    /// The text up to the table, such as `INSERT INTO batch`, and the columns, joined by commas.
+    pub(super) fn new(into: &str, columns: &str) -> Self {
+        Self::sparse(into, columns, &[])
+    }
+
+    /// As [`Insert::new`], for a table with columns that are NULL in most rows. Where they are so
+    /// in all rows of a statement, it does not name them: MariaDB needs time and memory for each
+    /// value, also for NULL.
+    pub(super) fn sparse(into: &str, columns: &str, mostly_null: &[&str]) -> Self {
+        let many = |columns: &[&str]| {
+            let row = format!("({})", vec!["?"; columns.len()].join(", "));
+            Many::new(format!("{into} ({}) VALUES ", columns.join(", ")), &row, "")
+        };
+        let columns: Vec<&str> = columns.split(", ").collect();
+        let is_null = |column: &&str| mostly_null.contains(column);
+        let others: Vec<&str> = columns.iter().copied().filter(|it| !is_null(it)).collect();
+        debug_assert_eq!(columns.len(), others.len() + mostly_null.len(), "{mostly_null:?}");
+        let places = columns.iter().enumerate().filter(|(_, column)| is_null(column));
+        Self {
+            whole: many(&columns),
+            short: many(&others),
+            mostly_null: places.map(|(place, _)| place).collect(),
+        }
+    }
+
+    /// The shortest statement for these rows, and their values for it.
+    fn fitted(&self, mut rows: Vec<Vec<Value>>) -> (&Many, Vec<Vec<Value>>) {
+        let is_null = |row: &Vec<Value>, place: &usize| row.get(*place) == Some(&Value::NULL);
+        let all_are_null =
+            |row: &Vec<Value>| self.mostly_null.iter().all(|place| is_null(row, place));
+        if self.mostly_null.is_empty() || !rows.iter().all(all_are_null) {
+            return (&self.whole, rows);
+        }
+        for row in &mut rows {
+            let mut places = 0..;
+            row.retain(|_| places.next().is_some_and(|place| !self.mostly_null.contains(&place)));
+        }
+        (&self.short, rows)
     }
 }
 
@@ -203,7 +251,7 @@ impl Connection {
     /// statements and the longest packet allow.
     pub(super) fn insert(
         &mut self,
-        many: &'static Many,
+        insert: &'static Insert,
         rows: Vec<Vec<Value>>,
     ) -> Result<(), Fault> {
         let mut rows = rows.into_iter().peekable();
@@ -221,7 +269,8 @@ impl Connection {
             // Long rows: what was taken is written in statements of the next smaller sizes.
             while !some.is_empty() {
                 let rest = some.split_off(insert_size(some.len()));
-                self.run_many(many, some)?;
+                let (many, some_fitted) = insert.fitted(some);
+                self.run_many(many, some_fitted)?;
                 some = rest;
             }
         }
@@ -282,4 +331,27 @@ fn fill(keys: &mut Vec<Vec<Value>>) {
 /// About the bytes of a row in a packet.
 fn row_bytes(row: &[Value]) -> usize {
     row.iter().map(|value| if let Value::Bytes(bytes) = value { bytes.len() + 9 } else { 9 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_insert_leaves_out_mostly_empty_columns_only_where_they_are_null_in_all_rows() {
+        let insert = Insert::sparse("INSERT INTO t", "a, b, c, d", &["b", "d"]);
+        let row = |values: [Option<i64>; 4]| values.map(Value::from).to_vec();
+        let fitted = |rows: &[[Option<i64>; 4]]| {
+            let (many, rows) = insert.fitted(rows.iter().copied().map(row).collect());
+            (many.text(rows.len()), rows.concat())
+        };
+        let numbers = |numbers: &[i64]| numbers.iter().copied().map(Value::Int).collect::<Vec<_>>();
+        assert_eq!(
+            fitted(&[[Some(1), None, Some(2), None], [Some(3), None, Some(4), None]]),
+            ("INSERT INTO t (a, c) VALUES (?, ?), (?, ?)".to_owned(), numbers(&[1, 2, 3, 4]))
+        );
+        let whole = "INSERT INTO t (a, b, c, d) VALUES (?, ?, ?, ?), (?, ?, ?, ?)";
+        let rows = [[Some(1), None, None, None], [Some(3), None, None, Some(5)]];
+        assert_eq!(fitted(&rows), (whole.to_owned(), rows.map(row).concat()));
+    }
 }

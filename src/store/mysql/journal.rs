@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use mysql::Value;
 
-use super::connection::Many;
+use super::connection::{Insert, Many};
 use super::engine::Mysql;
 use super::rows::{form_values, get, key_values, read_key};
 use super::shapes;
 use crate::action::Recorded;
 use crate::identity::Key;
 use crate::journal::Record;
-use crate::journal::shape::Columns;
+use crate::journal::shape::{Columns, Split};
 use crate::store::{Fault, Outcome, StoredRecord};
 
 /// The last number of the records of each member.
@@ -23,26 +23,28 @@ static SELECT_SEQ: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 
-/// With the number of the record in another database.
-static INSERT_STORED: LazyLock<Many> = LazyLock::new(|| {
-    Many::new(
-        "INSERT INTO journal (id, at, source, address, action, siteid, memberid, username, fields,
-             reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
-             logins_ended, moved_until, stale, operator, seq, batch, waiting) VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "",
-    )
-});
+/// The columns of a record, in the order of their values.
+const COLUMNS: &str = "at, source, address, action, siteid, memberid, username, fields, reply, \
+     expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, \
+     moved_until, stale, operator, seq, batch, waiting";
 
-static INSERT: LazyLock<Many> = LazyLock::new(|| {
-    Many::new(
-        "INSERT INTO journal (at, source, address, action, siteid, memberid, username, fields,
-             reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
-             logins_ended, moved_until, stale, operator, seq, batch, waiting) VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "",
-    )
-});
+/// The columns that most records leave empty.
+const MOSTLY_NULL: [&str; 7] = [
+    "password",
+    "cryptpass",
+    "cryptpass_wrapped",
+    "logins_ended",
+    "moved_until",
+    "stale",
+    "operator",
+];
+
+/// With the number of the record in another database.
+static INSERT_STORED: LazyLock<Insert> =
+    LazyLock::new(|| Insert::new("INSERT INTO journal", &format!("id, {COLUMNS}")));
+
+static INSERT: LazyLock<Insert> =
+    LazyLock::new(|| Insert::sparse("INSERT INTO journal", COLUMNS, &MOSTLY_NULL));
 
 impl Mysql<'_> {
     /// Appends the records of a batch.
@@ -110,17 +112,20 @@ impl Mysql<'_> {
         seq: Option<i64>,
         batch: i64,
     ) -> Result<Vec<Value>, Fault> {
+        let columns = Columns {
+            action: record.action.as_deref(),
+            site: record.siteid,
+            member: record.memberid,
+            username: record.username.as_deref(),
+        };
+        let split = Split::of(&record.fields, &columns);
         let row = RecordRow {
             at: record.at,
             source: &record.source,
             address: record.address.clone(),
-            columns: Columns {
-                action: record.action.as_deref(),
-                site: record.siteid,
-                member: record.memberid,
-                username: record.username.as_deref(),
-            },
+            columns,
             fields: &record.fields,
+            split: split.as_ref(),
             reply: &record.reply,
             put: &record.put,
             moved_until: record.moved_until,
@@ -142,13 +147,9 @@ impl Mysql<'_> {
             at: record.at,
             source: received.origin.as_str(),
             address: received.address.map(|address| address.to_string()),
-            columns: Columns {
-                action: received.action,
-                site: received.site.map(|id| id.get()),
-                member: received.member.map(|id| id.get()),
-                username: received.username.as_ref().map(|name| name.as_str()),
-            },
-            fields: &received.fields,
+            columns: received.columns(),
+            fields: received.fields(),
+            split: received.split(),
             reply: record.reply.as_str(),
             put: &record.put,
             moved_until: record.moved_until,
@@ -157,17 +158,16 @@ impl Mysql<'_> {
         self.row_values(row, seq, batch)
     }
 
-    /// The columns of [`INSERT`].
+    /// The values of [`COLUMNS`].
     fn row_values(
         &mut self,
         row: RecordRow<'_>,
         seq: Option<i64>,
         batch: i64,
     ) -> Result<Vec<Value>, Fault> {
-        let RecordRow { at, source, address, columns, fields, reply, put, moved_until, operator } =
-            row;
+        let RecordRow { at, source, address, columns, reply, put, moved_until, operator, .. } = row;
         let (connection, shapes) = self.connection_and_shapes()?;
-        let fields = shapes::stored(shapes, connection, fields, &columns)?;
+        let fields = shapes::stored(shapes, connection, row.fields, row.split)?;
         let credential = put.credential.as_ref();
         let [password, sealed, wrapped] =
             form_values(credential.map(|credential| &credential.stored));
@@ -207,6 +207,7 @@ struct RecordRow<'a> {
     address: Option<String>,
     columns: Columns<'a>,
     fields: &'a str,
+    split: Option<&'a Split>,
     reply: &'a str,
     put: &'a Recorded,
     moved_until: Option<i64>,
@@ -216,5 +217,5 @@ struct RecordRow<'a> {
 /// The member of a record, if both ids were readable.
 pub(super) fn member_of(record: &Record<'_>) -> Option<Key> {
     let received = record.received;
-    received.site.zip(received.member).map(|(site, member)| Key { site, member })
+    received.site().zip(received.member()).map(|(site, member)| Key { site, member })
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use mysql::Value;
 
-use super::connection::Many;
+use super::connection::{Insert, Many};
 use super::engine::Mysql;
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, folded_key, former_values, get, is_folded_key,
@@ -85,12 +85,9 @@ static DELETE_FORMER: LazyLock<Many> = LazyLock::new(|| {
     Many::new("DELETE FROM former_member WHERE (siteid, memberid) IN (", "(?, ?)", ")")
 });
 
-static REPLACE_FORMER: LazyLock<Many> = LazyLock::new(|| {
-    Many::new(
-        format!("REPLACE INTO former_member ({MEMBER_COLUMNS}, {FORMER_COLUMNS}) VALUES "),
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "",
-    )
+static REPLACE_FORMER: LazyLock<Insert> = LazyLock::new(|| {
+    let columns = format!("{MEMBER_COLUMNS}, {FORMER_COLUMNS}");
+    Insert::new("REPLACE INTO former_member", &columns)
 });
 
 /// The key of a name and its site, as they are bound.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::connection::Many;
+use super::connection::{Insert, Many};
 use super::engine::Mysql;
 use super::journal::member_of;
 use super::rows::{HERE_COLUMNS, MEMBER_COLUMNS, former_values, here_values, key_values};
@@ -15,11 +15,11 @@ use crate::member::{Former, Member, Reason};
 use crate::password::Stored;
 use crate::store::{Fault, Outcome};
 
-pub(super) static INSERT_HERE: LazyLock<Many> = LazyLock::new(|| {
-    Many::new(
-        format!("INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS}, username) VALUES "),
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "",
+pub(super) static INSERT_HERE: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::sparse(
+        "INSERT INTO member_auth",
+        &format!("{MEMBER_COLUMNS}, {HERE_COLUMNS}, username"),
+        &["password", "cryptpass", "cryptpass_wrapped", "before_form", "before_sealed"],
     )
 });
 

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::connection::Connection;
 use super::rows::get;
-use crate::journal::shape::Columns;
+use crate::journal::shape::Split;
 use crate::store::Fault;
 use crate::store::shaped::{FoundShape, KnownShapes, SHAPES_MAX};
 
@@ -16,9 +16,9 @@ pub(super) fn stored<'a>(
     shapes: &mut KnownShapes,
     connection: &mut Connection,
     fields: &'a str,
-    columns: &Columns<'_>,
+    split: Option<&Split>,
 ) -> Result<Cow<'a, str>, Fault> {
-    shapes.stored(fields, columns, |names| find(connection, names))
+    shapes.stored(fields, split, |names| find(connection, names))
 }
 
 /// Another receiver may have added the list.

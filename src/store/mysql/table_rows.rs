@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use mysql::{Row, Value};
 
-use super::connection::Many;
+use super::connection::Insert;
 use super::engine::Mysql;
 use super::login_records::{read_login_record, record_values};
 use super::operators::{OPERATOR_COLUMNS, operator_values, read_operator};
@@ -23,46 +23,31 @@ use crate::store::{
     StoredRecord, Table, TableRow,
 };
 
-static INSERT_FORMER: LazyLock<Many> = LazyLock::new(|| {
-    Many::new(
-        format!("INSERT INTO former_member ({MEMBER_COLUMNS}, {FORMER_COLUMNS}) VALUES "),
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "",
-    )
+static INSERT_FORMER: LazyLock<Insert> = LazyLock::new(|| {
+    let columns = format!("{MEMBER_COLUMNS}, {FORMER_COLUMNS}");
+    Insert::new("INSERT INTO former_member", &columns)
 });
-static INSERT_LOGOUT: LazyLock<Many> = LazyLock::new(|| {
-    let insert = "INSERT INTO logout (id, until, siteid, memberid, issued) VALUES ";
-    Many::new(insert, "(?, ?, ?, ?, ?)", "")
+static INSERT_LOGOUT: LazyLock<Insert> =
+    LazyLock::new(|| Insert::new("INSERT INTO logout", "id, until, siteid, memberid, issued"));
+static INSERT_LOGOUT_BEFORE: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::new("INSERT INTO logout_before", "siteid, memberid, issued, login_version")
 });
-static INSERT_LOGOUT_BEFORE: LazyLock<Many> = LazyLock::new(|| {
-    let insert = "INSERT INTO logout_before (siteid, memberid, issued, login_version) VALUES ";
-    Many::new(insert, "(?, ?, ?, ?)", "")
+static INSERT_LAST_USE: LazyLock<Insert> =
+    LazyLock::new(|| Insert::new("INSERT INTO login_seen", "siteid, memberid, id, at"));
+static INSERT_KNOWN: LazyLock<Insert> =
+    LazyLock::new(|| Insert::new("INSERT INTO known_network", "member, network, day"));
+static INSERT_LOGIN: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::new("INSERT INTO login", "id, at, event, way, siteid, memberid, name, network")
 });
-static INSERT_LAST_USE: LazyLock<Many> = LazyLock::new(|| {
-    let insert = "INSERT INTO login_seen (siteid, memberid, id, at) VALUES ";
-    Many::new(insert, "(?, ?, ?, ?)", "")
+static INSERT_NETWORK: LazyLock<Insert> = LazyLock::new(|| {
+    let columns = "siteid, memberid, network, first_at, last_at, country";
+    Insert::new("INSERT INTO sharing_network", columns)
 });
-static INSERT_KNOWN: LazyLock<Many> = LazyLock::new(|| {
-    Many::new("INSERT INTO known_network (member, network, day) VALUES ", "(?, ?, ?)", "")
+static INSERT_SHARING: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::new("INSERT INTO sharing_block", "siteid, memberid, since, until, why")
 });
-
-static INSERT_LOGIN: LazyLock<Many> = LazyLock::new(|| {
-    let insert = "INSERT INTO login (id, at, event, way, siteid, memberid, name, network) VALUES ";
-    Many::new(insert, "(?, ?, ?, ?, ?, ?, ?, ?)", "")
-});
-static INSERT_NETWORK: LazyLock<Many> = LazyLock::new(|| {
-    let insert = "INSERT INTO sharing_network (siteid, memberid, network, first_at, last_at,
-             country) VALUES ";
-    Many::new(insert, "(?, ?, ?, ?, ?, ?)", "")
-});
-static INSERT_SHARING: LazyLock<Many> = LazyLock::new(|| {
-    let insert = "INSERT INTO sharing_block (siteid, memberid, since, until, why) VALUES ";
-    Many::new(insert, "(?, ?, ?, ?, ?)", "")
-});
-static INSERT_OPERATOR: LazyLock<Many> = LazyLock::new(|| {
-    let insert = format!("INSERT INTO operator ({OPERATOR_COLUMNS}) VALUES ");
-    Many::new(insert, "(?, ?, ?, ?, ?)", "")
-});
+static INSERT_OPERATOR: LazyLock<Insert> =
+    LazyLock::new(|| Insert::new("INSERT INTO operator", OPERATOR_COLUMNS));
 
 static MEMBERS: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -144,7 +129,7 @@ impl Mysql<'_> {
 
     fn insert_of_table(&mut self, rows: &[TableRow]) -> Result<(), Fault> {
         let (mut records, mut values): (Vec<&StoredRecord>, Vec<Vec<Value>>) = Default::default();
-        let mut insert: Option<&'static Many> = None;
+        let mut insert: Option<&'static Insert> = None;
         for row in rows {
             let (into, row) = match row {
                 TableRow::Record(record) => {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::journal::{COLUMNS, insert};
 use super::shapes::Shapes;
-use crate::journal::shape::Columns;
+use crate::journal::shape::{Columns, Split};
 use crate::store::shaped::is_shaped;
 use crate::store::{Conversion, Fault, if_readable};
 
@@ -144,7 +144,8 @@ impl OldRecord {
         let Some(fields) = self.text("fields").filter(|fields| !is_shaped(fields)) else {
             return Ok(None);
         };
-        let fields = shapes.stored(conn, fields, &columns)?;
+        let split = Split::of(fields, &columns);
+        let fields = shapes.stored(conn, fields, split.as_ref())?;
         if !is_shaped(&fields) {
             return Ok(None);
         }

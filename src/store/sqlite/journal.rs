@@ -11,7 +11,7 @@ use super::shapes::{IS_SHAPE, Shapes};
 use crate::action::Recorded;
 use crate::identity::Key;
 use crate::journal::Record;
-use crate::journal::shape::Columns;
+use crate::journal::shape::{Columns, Split};
 use crate::member::Credential;
 use crate::store::bounds::{PAGE_ROWS, PRUNE_LOOKED_AT_MAX, RECORDS_PAGE_BYTES};
 use crate::store::shaped::restored;
@@ -65,10 +65,8 @@ impl<'c> Journal<'c> {
     /// Appends a record.
     pub(super) fn save(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         let Record { at, received, moved_until, reply, put } = record;
-        let (site, member) = (received.site.map(|id| id.get()), received.member.map(|id| id.get()));
-        let username = received.username.as_ref().map(|name| name.as_str());
-        let columns = Columns { action: received.action, site, member, username };
-        let fields = self.shapes.stored(self.conn, &received.fields, &columns)?;
+        let Columns { action, site, member, username } = received.columns();
+        let fields = self.shapes.stored(self.conn, received.fields(), received.split())?;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
         let values: [&dyn ToSql; COLUMNS.len()] = [
@@ -76,7 +74,7 @@ impl<'c> Journal<'c> {
             at,
             &received.origin.as_str(),
             &received.address.map(|address| address.to_string()),
-            &received.action,
+            &action,
             &site,
             &member,
             &username,
@@ -100,7 +98,8 @@ impl<'c> Journal<'c> {
     /// Inserts a record of another database under its number.
     pub(super) fn insert_stored(&mut self, record: &StoredRecord) -> Result<(), Fault> {
         let put = &record.put;
-        let fields = self.shapes.stored(self.conn, &record.fields, &columns_of(record))?;
+        let split = Split::of(&record.fields, &columns_of(record));
+        let fields = self.shapes.stored(self.conn, &record.fields, split.as_ref())?;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
         let values: [&dyn ToSql; COLUMNS.len()] = [

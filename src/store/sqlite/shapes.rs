@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::journal::shape::Columns;
+use crate::journal::shape::Split;
 use crate::store::Fault;
 use crate::store::shaped::{FoundShape, KnownShapes, SHAPES_MAX};
 
@@ -32,9 +32,9 @@ impl Shapes {
         &mut self,
         conn: &Connection,
         fields: &'a str,
-        columns: &Columns<'_>,
+        split: Option<&Split>,
     ) -> Result<Cow<'a, str>, Fault> {
-        self.0.stored(fields, columns, |names| find(conn, names))
+        self.0.stored(fields, split, |names| find(conn, names))
     }
 
     /// See [`KnownShapes::committed`].
@@ -66,10 +66,9 @@ fn find(conn: &Connection, names: &str) -> Result<Option<FoundShape>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::shape::Columns;
     use crate::store::shaped::{NAMES_BYTES_MAX, SHAPED};
     use crate::store::sqlite::upgrade;
-
-    const NONE: Columns<'_> = Columns { action: None, site: None, member: None, username: None };
 
     fn database() -> Connection {
         let mut conn = Connection::open_in_memory().unwrap();
@@ -77,8 +76,13 @@ mod tests {
         conn
     }
 
+    fn stored(shapes: &mut Shapes, conn: &Connection, fields: &str) -> String {
+        let split = Split::of(fields, &Columns::default());
+        shapes.stored(conn, fields, split.as_ref()).unwrap().into_owned()
+    }
+
     fn shape(shapes: &mut Shapes, conn: &Connection, fields: &str) -> Option<i64> {
-        let stored = shapes.stored(conn, fields, &NONE).unwrap();
+        let stored = stored(shapes, conn, fields);
         let (shape, _) = stored.strip_prefix(SHAPED)?.split_once('&')?;
         Some(shape.parse().unwrap())
     }
@@ -91,8 +95,7 @@ mod tests {
     fn records_with_the_same_names_have_one_shape() {
         let conn = database();
         let mut shapes = Shapes::read(&conn).unwrap();
-        let stored = shapes.stored(&conn, "trial=0&zip=***", &NONE).unwrap();
-        assert_eq!(stored, "~1&0&~");
+        assert_eq!(stored(&mut shapes, &conn, "trial=0&zip=***"), "~1&0&~");
         assert_eq!(shape(&mut shapes, &conn, "trial=1&zip="), Some(1));
         assert_eq!(shape(&mut shapes, &conn, "zip=&trial=1"), Some(2));
         // Another process finds them too.
@@ -114,8 +117,7 @@ mod tests {
         for shapes in [&mut shapes, &mut Shapes::read(&conn).unwrap()] {
             for number in SHAPES_MAX..SHAPES_MAX + 3 {
                 let fields = invented(number);
-                let stored = shapes.stored(&conn, &fields, &NONE).unwrap();
-                assert_eq!(stored, fields);
+                assert_eq!(stored(shapes, &conn, &fields), fields);
             }
             assert_eq!(shape(shapes, &conn, &invented(7)), Some(8), "a kept list is still used");
         }

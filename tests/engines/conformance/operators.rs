@@ -1,7 +1,6 @@
 //! Operators of the console, and their logins.
 
 use nats_userman::action::Change;
-use nats_userman::journal::Received;
 use nats_userman::operator::{
     OPERATOR_SESSIONS_MAX, Operator, OperatorName, OperatorSession, PasswordDigest, Role,
     TokenDigest,
@@ -141,10 +140,8 @@ fn an_operator_has_a_bounded_number_of_sessions_and_those_that_are_over_are_remo
 #[test]
 fn a_record_keeps_the_name_of_the_operator_who_made_the_change() {
     on_every_engine(|database| {
-        let of_anna = Received {
-            operator: Some(named("anna")),
-            ..received("action=DELETE&siteid=1&memberid=71")
-        };
+        let mut of_anna = received("action=DELETE&siteid=1&memberid=71");
+        of_anna.operator = Some(named("anna"));
         let of_nats = received("action=DELETE&siteid=1&memberid=72");
         database.commit(|engine| {
             let outcome = |received| Outcome {

@@ -89,8 +89,8 @@ impl Read {
     fn of(pasted: &Pasted, rules: &Rules) -> Self {
         if let Content::Record(line) = &pasted.content {
             let postback = postback_of_line(line);
-            let text = line.postback().0.received.fields;
-            let fields = Fields::from_urlencoded(text.as_bytes());
+            let (recorded, _) = line.postback();
+            let fields = Fields::from_urlencoded(recorded.received.fields().as_bytes());
             let mut read = explain(&fields, &line.parsed());
             if postback.is_err() {
                 fields::forget_refusals(&mut read);
