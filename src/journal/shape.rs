@@ -31,12 +31,12 @@ impl<'a> Columns<'a> {
     /// The value of the record's column for a field of this name, if there is such a column.
     fn value(&self, name: &str) -> Option<Cow<'a, str>> {
         let id = |id: Option<i64>| Some(Cow::Owned(id?.to_string()));
-        match name {
-            "action" => self.action.map(Cow::Borrowed),
-            "siteid" => id(self.site),
-            "memberid" => id(self.member),
+        match name.as_bytes() {
+            b"action" => self.action.map(Cow::Borrowed),
+            b"siteid" => id(self.site),
+            b"memberid" => id(self.member),
             // Most members keep their first username.
-            "username" | "original_username" => self.username.map(Cow::Borrowed),
+            b"username" | b"original_username" => self.username.map(Cow::Borrowed),
             _ => None,
         }
     }
@@ -61,19 +61,23 @@ impl Split {
             values: String::with_capacity(fields.len()),
         };
         let mut is_first_value = true;
-        for field in fields.split('&') {
+        // Bytes, because this runs for each field of each postback. Between two `&` is UTF-8.
+        let mut start = 0;
+        for field in fields.as_bytes().split(|&b| b == b'&') {
+            let field = &fields[start..start + field.len()];
+            start += field.len() + 1;
             if !split.names.is_empty() {
                 split.names.push('&');
             }
-            let Some((name, value)) = field.split_once('=') else {
+            let Some(end_of_name) = field.bytes().position(|b| b == b'=') else {
                 if field != MASK {
                     return None;
                 }
                 split.names.push_str(MASK);
                 continue;
             };
-            split.names.push_str(name);
-            split.names.push('=');
+            let (name, value) = (&field[..end_of_name], &field[end_of_name + 1..]);
+            split.names.push_str(&field[..=end_of_name]);
             if !std::mem::take(&mut is_first_value) {
                 split.values.push('&');
             }
