@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::unicode::from_windows_1252;
 
-pub use journal_text::{MASK, is_journal_text, joined};
+pub use journal_text::{MASK, is_journal_text, joined, may_hold_fields};
 
 /// The longest body that is read as a postback. A whole NATS4 record has about 1.5 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::fields::joined;
+use crate::fields::may_hold_fields;
 
 /// The most bytes of a value that a reply quotes. A username always fits.
 const QUOTE_BYTES_MAX: usize = 255;
@@ -153,7 +153,7 @@ impl Refusal {
 
     /// The parameter is unreadable. Its value may be shown, unless it contains further fields.
     pub fn malformed(parameter: &'static str, expected: &'static str, value: &str) -> Self {
-        if joined(value) {
+        if may_hold_fields(parameter, value) {
             return Self::malformed_secret(parameter, expected, value);
         }
         Self { parameter, expected, found: Found::Value(value.to_owned()) }
@@ -226,11 +226,12 @@ mod tests {
 
     #[test]
     fn a_value_that_may_hold_a_password_is_not_quoted() {
-        let line = Refusal::malformed("action", "expected ADD", "ADD;password=p")
-            .reply()
-            .as_str()
-            .to_owned();
-        assert_eq!(line, "ERROR|action: expected ADD, found 14 bytes");
+        for value in ["ADD;password=p", "{\"password\":1}", "a%25253Dsecret", "<password>p</>"] {
+            let refusal = Refusal::malformed("action", "expected ADD", value);
+            assert_eq!(refusal.reply().as_str(), "ERROR|action: expected ADD, found 14 bytes");
+        }
+        let line = Refusal::malformed("username", "expected others", "a|b%").reply();
+        assert_eq!(line.as_str(), "ERROR|username: expected others, found \"a?b%\"");
     }
 
     #[test]

@@ -22,17 +22,17 @@ impl Fields<'_> {
     /// Listed names keep their values. Secrets and personal details are `name=***`. Any other field
     /// is `***` without its name, because part of a password with a bare `&`, or JSON posted as a
     /// form, arrives as a name. Several such fields in a row are one `***`. An empty value stays
-    /// empty, which shows that it was not given. A [`joined`] value that no action can have taken
-    /// is hidden completely. Otherwise [`Fields::from_urlencoded`] reads the same listed values
-    /// from this text.
+    /// empty, which shows that it was not given. A value that [`may_hold_fields`] and that no
+    /// action can have taken is hidden completely. Otherwise [`Fields::from_urlencoded`] reads the
+    /// same listed values from this text.
     pub fn journal_text(&self) -> String {
-        self.text_that_hides(|name, value| joined(value) && !(is_text(name) && fits_text(value)))
+        self.text_that_hides(|name, value| may_hold_fields(name, value) && !fits(name, value))
     }
 
     /// The fields of a postback whose parameters were refused, for the journal. Unlike
-    /// [`Fields::journal_text`] it hides every joined value, even a username.
+    /// [`Fields::journal_text`] it hides every value that [`may_hold_fields`], even a username.
     pub fn journal_text_of_refused(&self) -> String {
-        self.text_that_hides(|_, value| joined(value))
+        self.text_that_hides(may_hold_fields)
     }
 
     fn text_that_hides(&self, hidden: impl Fn(&str, &str) -> bool) -> String {
@@ -85,6 +85,14 @@ pub fn joined(value: &str) -> bool {
     value.contains('=') || (value.contains('%') && (value.contains("%3D") || value.contains("%3d")))
 }
 
+/// Whether the value of a parameter may contain further fields, passwords too, and must not be
+/// shown: it is [`joined`], or no free text and has a mark of JSON, of XML or of a form that was
+/// escaped several times. No action takes a value with such a mark.
+pub fn may_hold_fields(name: &str, value: &str) -> bool {
+    let is_mark = |b: u8| matches!(b, b'{' | b'"' | b'<' | b'%');
+    joined(value) || !is_text(name) && value.bytes().any(is_mark)
+}
+
 /// Whether a text shows no value that [`Fields::journal_text`] or
 /// [`Fields::journal_text_of_refused`] would hide. A description of a body that is no form,
 /// `application/json, 12 bytes`, may follow the fields.
@@ -92,7 +100,14 @@ pub fn is_journal_text(text: &str) -> bool {
     let (before, last) = text.rsplit_once('&').unwrap_or(("", text));
     let form = if is_description(last) { before } else { text };
     let fields = Fields::from_urlencoded(form.as_bytes());
-    fields.journal_text() == form || fields.journal_text_of_refused() == form
+    let texts = [
+        fields.journal_text(),
+        fields.journal_text_of_refused(),
+        // Releases before 0.9.0 hid joined values alone.
+        fields.text_that_hides(|name, value| joined(value) && !fits(name, value)),
+        fields.text_that_hides(|_, value| joined(value)),
+    ];
+    texts.iter().any(|text| text == form)
 }
 
 /// Urlencoded text has no comma and no space.
@@ -111,8 +126,8 @@ fn is_text(name: &str) -> bool {
 }
 
 /// Whether an action can have taken this text.
-fn fits_text(value: &str) -> bool {
-    value.len() <= TEXT_BYTES_MAX && !value.contains(char::is_control)
+fn fits(name: &str, value: &str) -> bool {
+    is_text(name) && value.len() <= TEXT_BYTES_MAX && !value.contains(char::is_control)
 }
 
 /// How a listed name appears in the journal.
@@ -215,6 +230,10 @@ mod tests {
             ),
             ("status=1%2526password%253Dp", "status=***%0A***", "status=***%0A***"),
             ("username=b%0Apassword=p", "username=***%0A***", "username=***%0A***"),
+            // JSON, XML, a form that was escaped three times.
+            ("action={\"password\":\"p\"}", "action=***%0A***", "action=***%0A***"),
+            ("status=<password>p", "status=***%0A***", "status=***%0A***"),
+            ("siteid=1%252526password%25253Dp", "siteid=***%0A***", "siteid=***%0A***"),
             // A name that a member can have is needed to replay the journal; a refused one is not.
             (
                 "username=b=c&email=b=c@d",
@@ -284,6 +303,9 @@ mod tests {
             "action=ADD&password=***&***",
             "application/json, 12 bytes",
             "siteid=1&broken multipart/form-data, 3 bytes",
+            // As releases before 0.9.0 wrote them.
+            "action=%7Bx%7D&siteid=1",
+            "action=a%3Cb&username=***%0A***",
         ] {
             assert!(is_journal_text(text), "{text}");
         }

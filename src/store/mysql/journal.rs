@@ -143,13 +143,14 @@ impl Mysql<'_> {
         batch: i64,
     ) -> Result<Vec<Value>, Fault> {
         let received = record.received;
+        let split = received.split();
         let row = RecordRow {
             at: record.at,
             source: received.origin.as_str(),
             address: received.address.map(|address| address.to_string()),
             columns: received.columns(),
             fields: received.fields(),
-            split: received.split(),
+            split: split.as_deref(),
             reply: record.reply.as_str(),
             put: &record.put,
             moved_until: record.moved_until,

@@ -66,7 +66,8 @@ impl<'c> Journal<'c> {
     pub(super) fn save(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         let Record { at, received, moved_until, reply, put } = record;
         let Columns { action, site, member, username } = received.columns();
-        let fields = self.shapes.stored(self.conn, received.fields(), received.split())?;
+        let fields =
+            self.shapes.stored(self.conn, received.fields(), received.split().as_deref())?;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
         let values: [&dyn ToSql; COLUMNS.len()] = [
