@@ -94,10 +94,11 @@ fn check_proxies(config: &Config, seen: &[(IpAddr, &SeenCaller)], report: &mut R
             name,
             format!(
                 "{} of the newest postbacks came from {address} itself, which --trusted-proxy \
-                 lists: it sends no X-Forwarded-For",
+                 lists: it sends no X-Forwarded-For, or NATS runs on that machine",
                 caller.records
             ),
-            "let the proxy set X-Forwarded-For, as the files in examples/ do",
+            "if NATS runs elsewhere, let the proxy set X-Forwarded-For, as the files in examples/ \
+             do",
         );
     } else if trusted.is_empty() && are_all(is_inside) {
         let addresses = list(seen);

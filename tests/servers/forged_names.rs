@@ -10,12 +10,14 @@ use crate::support::{App, real_program};
 use crate::web::{Host, Kind, Visitor, WebServer};
 
 /// Each application answers with the headers that it recognises as those of the members area,
-/// sorted.
+/// sorted. PHP also shows a password that it was given.
 const PHP: &str = r#"<?php
 ksort($_SERVER);
 foreach ($_SERVER as $name => $value) {
     $members = '/^(HTTP_X_)?(MEMBER_(ID|NAME|SITE|TRIAL)|FORWARDED_FOR)$/';
-    if (is_string($value) && preg_match($members, $name)) { echo "$name=$value\n"; }
+    $password = '/^(PHP_AUTH_|HTTP_AUTHORIZATION$)/';
+    if (is_string($value) && preg_match($members, $name)
+        || $value !== '' && preg_match($password, $name)) { echo "$name=$value\n"; }
 }
 "#;
 const WSGI: &str = r#"
@@ -47,7 +49,7 @@ struct Site {
     // After the web server that calls it, because fields are dropped in this order.
     _application: WebServer,
     _pages: Option<WebServer>,
-    _app: App,
+    app: App,
     host: Host,
 }
 
@@ -76,7 +78,7 @@ impl Site {
         };
         let server = host.serve(kind)?;
         let visitor = Visitor::of(&host, &server);
-        Some(Self { server, visitor, _application: application, _pages: pages, _app: app, host })
+        Some(Self { server, visitor, _application: application, _pages: pages, app, host })
     }
 
     /// The response to these headers at a path: its status, and what the application recognised.
@@ -138,6 +140,26 @@ fn tries(kind: Kind) -> Vec<(bool, Vec<&'static str>)> {
         tries.extend([(false, vec!["--http2"]), (true, vec!["--http2", "-u", "alice:testtest"])]);
     }
     tries
+}
+
+/// Areas without PHP refuse its pages.
+#[test]
+fn no_member_gets_the_source_of_a_page_in_php() {
+    for kind in [Kind::Nginx, Kind::Caddy] {
+        let Some(site) = Site::of(kind, Language::Php) else { continue };
+        site.app.post("action=ADD&siteid=1&memberid=73&username=bob&password=testtest");
+        site.app.harden();
+        let status = |path: &str| site.visitor.status_as("bob", "testtest", path);
+        for area in ["shared", "full"] {
+            fs::create_dir_all(site.host.path(&format!("site/{area}/in"))).unwrap();
+            for page in ["who.php", "in/who.php"] {
+                let path = format!("{area}/{page}");
+                fs::write(site.host.path(&format!("site/{path}")), PHP).unwrap();
+                assert_eq!(status(&format!("/{path}")), 404, "{kind:?} {path}");
+            }
+        }
+        assert_eq!(status("/members/who.php"), 200, "{kind:?}");
+    }
 }
 
 fn nobody_becomes_another_member(kind: Kind, language: Language) {

@@ -684,7 +684,7 @@ fn an_apache_may_ask_for_the_password_itself() {
 
 /// Such a form would hold a connection of the service for as long as its sender likes to send.
 #[test]
-fn an_apache_takes_no_login_form_that_comes_in_chunks() {
+fn an_apache_takes_no_login_form_that_comes_in_chunks_or_is_long() {
     let Some(site) = changed_apache(&[], &[]) else { return };
     let login = "https://www.example.com/login?site=1";
     let form = "username=bob&password=testtest";
@@ -693,6 +693,10 @@ fn an_apache_takes_no_login_form_that_comes_in_chunks() {
     let chunked = [&own[..], &["-H", "Transfer-Encoding: chunked"]].concat();
     for form in [form, &format!("{form}&more={}", "x".repeat(40_000))] {
         assert_eq!(site.visitor.post(login, form, &chunked).status, 411);
+    }
+    for (bytes, status) in [(16_000, 303), (17_000, 413), (70_000, 413)] {
+        let form = format!("{form}&more={}", "x".repeat(bytes));
+        assert_eq!(site.visitor.post(login, &form, &own).status, status, "{bytes}");
     }
 }
 

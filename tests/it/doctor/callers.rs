@@ -43,8 +43,8 @@ fn a_listed_proxy_that_is_itself_the_caller_sends_no_header() {
         "proxies",
         Level::Warning,
         "3 of the newest postbacks came from 127.0.0.1 itself, which --trusted-proxy lists: it \
-         sends no X-Forwarded-For",
-        "let the proxy set X-Forwarded-For, as the files in examples/ do",
+         sends no X-Forwarded-For, or NATS runs on that machine",
+        "if NATS runs elsewhere, let the proxy set X-Forwarded-For, as the files in examples/ do",
     );
 }
 
