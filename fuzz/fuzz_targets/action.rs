@@ -79,7 +79,7 @@ fn post(view: &mut View, body: &[u8]) -> Came {
 /// again.
 fn reads_back(fields: &Fields<'_>, postback: &Postback, put: &Recorded) {
     let Ok(action) = &postback.action else { return };
-    let text = postback.received.fields().to_owned();
+    let text = postback.received.fields();
     let recorded = Fields::from_urlencoded(text.as_bytes());
     let again = Action::parse(&recorded, &FieldsSource::Journal(put, Word::Ok, Sender::Nats));
     let again =

@@ -8,6 +8,7 @@ use crate::action::{Change, Recorded, Standing};
 use crate::block::{Block, LoginName, NameHolder, Target};
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::journal::Record;
+use crate::journal::shape::Columns;
 use crate::login_record::LoginRecord;
 use crate::operator::{OperatorSession, TokenDigest};
 use crate::password::{Hash, Seal, Stored};
@@ -222,6 +223,16 @@ impl StoredRecord {
             site: SiteId::parse(&self.siteid?.to_string())?,
             member: MemberId::parse(&self.memberid?.to_string())?,
         })
+    }
+
+    /// The columns whose values its fields repeat.
+    pub(super) fn columns(&self) -> Columns<'_> {
+        Columns {
+            action: self.action.as_deref(),
+            site: self.siteid,
+            member: self.memberid,
+            username: self.username.as_deref(),
+        }
     }
 }
 

@@ -85,10 +85,9 @@ impl Insert {
 
     /// The shortest statement for these rows, and their values for it.
     fn fitted(&self, mut rows: Vec<Vec<Value>>) -> (&Many, Vec<Vec<Value>>) {
-        let is_null = |row: &Vec<Value>, place: &usize| row.get(*place) == Some(&Value::NULL);
-        let all_are_null =
-            |row: &Vec<Value>| self.mostly_null.iter().all(|place| is_null(row, place));
-        if self.mostly_null.is_empty() || !rows.iter().all(all_are_null) {
+        let mut places = self.mostly_null.iter();
+        let is_null = |place: &usize| rows.iter().all(|row| row.get(*place) == Some(&Value::NULL));
+        if self.mostly_null.is_empty() || !places.all(is_null) {
             return (&self.whole, rows);
         }
         for row in &mut rows {

@@ -8,7 +8,6 @@ use super::reader::Reader;
 use super::rows::{get, key_values, read_cryptpass, read_form, read_key, read_session};
 use crate::action::Recorded;
 use crate::identity::Key;
-use crate::journal::shape::Columns;
 use crate::member::Credential;
 use crate::password::{Seal, Stored};
 use crate::store::bounds::{PAGE_ROWS, RECORDS_PAGE_BYTES};
@@ -281,13 +280,7 @@ fn read_record(row: &mut Row, id: i64) -> Result<StoredRecord, Fault> {
             is_stale: get::<Option<i64>>(row, const { at("stale") })?.is_some(),
         },
     };
-    let columns = Columns {
-        action: record.action.as_deref(),
-        site: record.siteid,
-        member: record.memberid,
-        username: record.username.as_deref(),
-    };
     let (names, fields) = (get(row, const { at("names") })?, get(row, const { at("fields") })?);
-    record.fields = restored(id, names, fields, &columns)?;
+    record.fields = restored(id, names, fields, &record.columns())?;
     Ok(record)
 }

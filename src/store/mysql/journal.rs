@@ -112,12 +112,7 @@ impl Mysql<'_> {
         seq: Option<i64>,
         batch: i64,
     ) -> Result<Vec<Value>, Fault> {
-        let columns = Columns {
-            action: record.action.as_deref(),
-            site: record.siteid,
-            member: record.memberid,
-            username: record.username.as_deref(),
-        };
+        let columns = record.columns();
         let split = Split::of(&record.fields, &columns);
         let row = RecordRow {
             at: record.at,

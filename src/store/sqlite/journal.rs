@@ -99,7 +99,7 @@ impl<'c> Journal<'c> {
     /// Inserts a record of another database under its number.
     pub(super) fn insert_stored(&mut self, record: &StoredRecord) -> Result<(), Fault> {
         let put = &record.put;
-        let split = Split::of(&record.fields, &columns_of(record));
+        let split = Split::of(&record.fields, &record.columns());
         let fields = self.shapes.stored(self.conn, &record.fields, split.as_ref())?;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
@@ -366,18 +366,8 @@ fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
         },
     };
     let (names, fields) = (row.get("names")?, row.get("fields")?);
-    record.fields = restored(record.id, names, fields, &columns_of(&record))?;
+    record.fields = restored(record.id, names, fields, &record.columns())?;
     Ok(record)
-}
-
-/// The columns whose values the fields of a record repeat.
-fn columns_of(record: &StoredRecord) -> Columns<'_> {
-    Columns {
-        action: record.action.as_deref(),
-        site: record.siteid,
-        member: record.memberid,
-        username: record.username.as_deref(),
-    }
 }
 
 #[cfg(test)]
