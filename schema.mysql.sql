@@ -95,7 +95,8 @@ CREATE TABLE IF NOT EXISTS journal (
     -- Counts the records of one member. Two receivers that decide about one member at once write
     -- the same number, and one of them has to decide again.
     seq               BIGINT,
-    -- The transaction: see the table batch.
+    -- The transaction, by a random number. A receiver that lost the connection during a COMMIT
+    -- looks here whether it happened.
     batch             BIGINT NOT NULL,
     -- 1 while `sealed` is not NULL: the hashing backlog.
     waiting           TINYINT,
@@ -103,16 +104,6 @@ CREATE TABLE IF NOT EXISTS journal (
     UNIQUE KEY journal_member (siteid, memberid, seq),
     KEY journal_waiting (waiting, id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC;
-
--- The transactions that wrote journal records, for one hour. A receiver that lost the connection
--- during a COMMIT looks here whether it happened.
-CREATE TABLE IF NOT EXISTS batch (
-    id                BIGINT NOT NULL,  -- random
-    records           INT NOT NULL,
-    at                BIGINT NOT NULL,  -- by the clock of the server
-    PRIMARY KEY (id),
-    KEY batch_at (at)
-) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS journal_shape (
     id                BIGINT NOT NULL,
@@ -270,6 +261,7 @@ CREATE TABLE IF NOT EXISTS folding (
 CREATE TABLE IF NOT EXISTS migration (
     one               TINYINT NOT NULL CHECK (one = 1),
     began             BIGINT NOT NULL,  -- by the clock of the server
+    batch             BIGINT,           -- the last one that was copied
     PRIMARY KEY (one)
 ) ENGINE = InnoDB;
 

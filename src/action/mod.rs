@@ -174,6 +174,15 @@ impl Action {
         }
     }
 
+    /// The member whom it adds, and the name that it gives them.
+    pub fn added(&self) -> Option<(Key, &Username)> {
+        match self {
+            Action::Add(Add { key, username, .. })
+            | Action::ManualAdd(Add { key, username, .. }) => Some((*key, username)),
+            _ => None,
+        }
+    }
+
     /// What NATS calls the member: the name in the postback, and the new one of a CHANGE. A
     /// provisional member who holds such a name is this member.
     pub fn names(&self) -> [Option<&Username>; 2] {

@@ -19,6 +19,9 @@ pub struct Wanted<'a> {
     pub names: HashSet<(SiteId, &'a Username)>,
     /// What NATS calls members. A provisional member who has such a name is this member.
     pub called: HashSet<(Key, &'a Username)>,
+    /// Members who are added, with their names, which are also in `names`. Mostly the database
+    /// knows neither.
+    pub added: HashSet<(Key, &'a Username)>,
 }
 
 impl<'a> Wanted<'a> {
@@ -26,6 +29,7 @@ impl<'a> Wanted<'a> {
     pub fn add(&mut self, action: &'a Action) {
         self.keys.extend(action.key());
         self.names.extend(action.wanted());
+        self.added.extend(action.added());
         if let Some(key) = action.key().filter(|key| !key.member.is_provisional()) {
             self.called.extend(action.names().into_iter().flatten().map(|name| (key, name)));
         }

@@ -90,7 +90,7 @@ pub fn run() {
     }
     let mut conn = galera.nodes[0].rows();
     let told = checks::answers_are_true(&mut conn, &sent);
-    checks::no_batch_is_half(&mut conn);
+    checks::no_batch_is_half(&mut conn, &receivers);
     checks::nodes_are_equal(&galera);
     checks::the_journal_gives_the_members(&mut conn, &receivers[0], dir.path());
     println!(

@@ -1,6 +1,7 @@
 //! Between a receiver and a node: passes everything on, and cuts the connection at a COMMIT of
 //! postbacks when it is told to.
 
+use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use parking_lot::Mutex;
 const COM_QUERY: u8 = 3;
 const COM_STMT_PREPARE: u8 = 22;
 const COM_STMT_EXECUTE: u8 = 23;
-/// What a transaction of postbacks runs last.
-const OF_POSTBACKS: &str = "INSERT INTO batch (";
+/// What a transaction of postbacks runs last, prepared for several numbers of rows.
+const OF_POSTBACKS: &str = "INSERT INTO journal (";
 
 /// Where a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +93,9 @@ impl Proxy {
 struct Seen {
     /// No answer passes any more.
     swallows: AtomicBool,
-    /// The next answer tells the number of the statement [`OF_POSTBACKS`].
+    /// The next answer tells the number of a statement [`OF_POSTBACKS`].
     awaits_number: AtomicBool,
-    number: Mutex<Option<[u8; 4]>>,
+    numbers: Mutex<HashSet<[u8; 4]>>,
 }
 
 fn pass_on(client: TcpStream, node: TcpStream, state: &Arc<State>) {
@@ -139,7 +140,8 @@ fn requests(
                 seen.awaits_number.store(true, Ordering::SeqCst);
             }
             [_, _, _, 0, COM_STMT_EXECUTE, number @ ..] => {
-                has_postbacks |= number.first_chunk() == seen.number.lock().as_ref();
+                let numbers = seen.numbers.lock();
+                has_postbacks |= number.first_chunk().is_some_and(|it| numbers.contains(it));
             }
             [_, _, _, 0, COM_QUERY, text @ ..] if text.ends_with(b"COMMIT") && has_postbacks => {
                 has_postbacks = false;
@@ -176,7 +178,7 @@ fn answers(mut node: &TcpStream, mut client: &TcpStream, seen: &Seen) -> std::io
         if seen.awaits_number.swap(false, Ordering::SeqCst)
             && let [_, _, _, _, 0, number @ ..] = &buffer[..length]
         {
-            *seen.number.lock() = number.first_chunk().copied();
+            seen.numbers.lock().extend(number.first_chunk());
         }
         client.write_all(&buffer[..length])?;
     }

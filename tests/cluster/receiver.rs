@@ -21,6 +21,8 @@ pub struct Receiver {
     /// To each node, in the order of `setting`.
     pub proxies: Vec<Proxy>,
     process: Option<Child>,
+    /// How often it was killed.
+    pub kills: usize,
 }
 
 /// A command of the program, without settings of the machine.
@@ -51,7 +53,7 @@ impl Receiver {
             proxies.iter().map(|proxy| format!("127.0.0.1:{}", proxy.port)).collect();
         let setting = format!("mysql://{USER}@{}/{DATABASE}", hosts.join(","));
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut receiver = Self { name, dir, setting, address, proxies, process: None };
+        let mut receiver = Self { name, dir, setting, address, proxies, process: None, kills: 0 };
         receiver.start_again();
         receiver
     }
@@ -64,6 +66,7 @@ impl Receiver {
             .arg(&self.dir)
             .args(["--database", &self.setting, "--login-limit-pair", "0"])
             .args(["--login-limit-network", "0", "--login-limit-name", "0"])
+            .args(["--log", "info,store::mysql::engine=debug"])
             .env("USERMAN_POSTBACK_TOKEN", TOKEN)
             .stdout(Stdio::null())
             .stderr(log);
@@ -80,6 +83,7 @@ impl Receiver {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
+            self.kills += 1;
         }
     }
 
@@ -98,10 +102,23 @@ impl Receiver {
         self.dir.join("stderr.log")
     }
 
-    /// All that it logged, without the lines of postbacks.
+    /// The batches that it was going to commit, and their numbers of records.
+    pub fn batches(&self) -> Vec<(i64, i64)> {
+        let log = fs::read_to_string(self.log_file()).unwrap();
+        let batch = |line: &str| {
+            let (batch, rest) = line.split_once("commit of batch ")?.1.split_once(" with ")?;
+            let (records, _) = rest.split_once(' ')?;
+            Some((batch.parse().unwrap(), records.parse().unwrap()))
+        };
+        log.lines().filter_map(batch).collect()
+    }
+
+    /// All that it logged, without the lines of postbacks and batches.
     pub fn log(&self) -> String {
         let log = fs::read_to_string(self.log_file()).unwrap_or_default();
-        let lines = log.lines().filter(|line| !line.contains(" INFO "));
+        let lines = log
+            .lines()
+            .filter(|line| ![" INFO ", " DEBUG "].iter().any(|level| line.contains(level)));
         lines.map(|line| format!("{}: {line}\n", self.name)).collect()
     }
 

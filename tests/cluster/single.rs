@@ -61,6 +61,6 @@ pub fn run() {
     }
     let mut conn = server.rows();
     println!("{:?}", checks::answers_are_true(&mut conn, &sent));
-    checks::no_batch_is_half(&mut conn);
+    checks::no_batch_is_half(&mut conn, &receivers);
     checks::the_journal_gives_the_members(&mut conn, &receivers[0], dir.path());
 }

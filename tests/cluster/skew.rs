@@ -66,7 +66,7 @@ pub fn run() {
         )
         .unwrap();
     assert!(doubled.is_empty(), "names with two holders: {doubled:?}");
-    checks::no_batch_is_half(conn);
+    checks::no_batch_is_half(conn, &receivers);
     checks::nodes_are_equal(&galera);
     // A decision by a row that the other one changed at that moment would give other members here.
     checks::the_journal_gives_the_members(conn, &receivers[0], dir.path());

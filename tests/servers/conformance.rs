@@ -2,5 +2,6 @@
 
 mod copying;
 mod members;
+mod new_members;
 mod round_trips;
 mod transactions;

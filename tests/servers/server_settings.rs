@@ -180,7 +180,7 @@ fn health_fails_where_a_table_of_a_postback_is_locked_or_gone_or_must_not_be_wri
     let mut run = |statement: &str| admin.query_drop(statement).unwrap();
     let name = database.name();
     run(&format!("USE {name}"));
-    for table in ["batch", "journal", "member_auth", "former_member"] {
+    for table in ["journal", "member_auth", "former_member"] {
         eventually("the service is healthy", || health() == 200);
         run(&format!("LOCK TABLES {table} WRITE"));
         eventually("it is not", || health() == 503);

@@ -4,8 +4,11 @@
 use std::time::Duration;
 
 use mysql::prelude::Queryable as _;
+use nats_userman::store::open_reader;
 use tempfile::TempDir;
 
+use crate::engines::migration::{everything, used};
+use crate::support::ran::run;
 use crate::support::{MariaDatabase, Program, eventually, temp_dir};
 use proxy::{Cut, Proxy};
 
@@ -21,14 +24,20 @@ struct Scene {
     _dir: TempDir,
 }
 
+/// A proxy to the server of this database, and the setting by which it is used.
+fn proxied(database: &MariaDatabase) -> (Proxy, String) {
+    let setting = database.setting_with_password();
+    let (before, port) = setting.rsplit_once(':').unwrap();
+    let (port, name) = port.split_once('/').unwrap();
+    let proxy = Proxy::start(port.parse().unwrap());
+    let setting = format!("{before}:{}/{name}", proxy.port);
+    (proxy, setting)
+}
+
 impl Scene {
     fn new() -> Option<Self> {
         let database = MariaDatabase::new()?;
-        let setting = database.setting_with_password();
-        let (before, port) = setting.rsplit_once(':').unwrap();
-        let (port, name) = port.split_once('/').unwrap();
-        let proxy = Proxy::start(port.parse().unwrap());
-        let setting = format!("{before}:{}/{name}", proxy.port);
+        let (proxy, setting) = proxied(&database);
         let dir = temp_dir();
         let program = Program::serve(dir.path(), &["--database", &setting]);
         Some(Self { database, proxy, program, _dir: dir })
@@ -73,6 +82,32 @@ fn a_commit_whose_answer_is_lost_is_looked_up_and_applied_once() {
 }
 
 #[test]
+fn a_refusal_without_a_member_whose_commit_has_no_answer_is_looked_up_and_recorded_once() {
+    let Some(scene) = Scene::new() else { return };
+    let refusals = || -> Vec<String> {
+        let query = "SELECT reply FROM journal WHERE memberid IS NULL";
+        scene.database.connect().query(query).unwrap()
+    };
+    for (round, cut) in [Cut::Before, Cut::After, Cut::Late(Duration::ZERO)].into_iter().enumerate()
+    {
+        let late_before = scene.proxy.late();
+        scene.proxy.cut_next(cut);
+        let body = format!("action=DELETE&siteid=1&memberid=x{round}");
+        let response = scene.program.post(&body).unwrap();
+        let expected = format!(
+            "ERROR|memberid: expected a number from 1 to 4611686018427387903, found \"x{round}\""
+        );
+        assert_eq!(response.body, expected, "{cut:?}");
+        assert!(scene.proxy.is_done(), "{cut:?}");
+        if let Cut::Late(_) = cut {
+            eventually("the late COMMIT has come", || scene.proxy.late() > late_before);
+        }
+        let found = refusals();
+        assert_eq!((found.len(), found.last()), (round + 1, Some(&response.body)), "{cut:?}");
+    }
+}
+
+#[test]
 fn a_sender_is_told_that_the_outcome_is_unknown_while_nobody_can_look_it_up() {
     let Some(scene) = Scene::new() else { return };
     assert_eq!(scene.add(71), added(71));
@@ -89,4 +124,21 @@ fn a_sender_is_told_that_the_outcome_is_unknown_while_nobody_can_look_it_up() {
         status == 200 && body.starts_with("OK|member 72 ")
     });
     assert_eq!(scene.found(72), (2, 1), "both postbacks, one member");
+}
+
+#[test]
+fn a_copy_of_the_journal_whose_commit_has_no_answer_is_looked_up_and_made_once() {
+    for cut in [Cut::Before, Cut::After, Cut::Late(Duration::ZERO)] {
+        let Some(database) = MariaDatabase::new() else { return };
+        let (proxy, to) = proxied(&database);
+        let (source, dir) = (used(), temp_dir());
+        let (from, data) = (source.location.setting(), dir.path().join("data"));
+        proxy.cut_next(cut);
+        let data = ["--data-dir", data.to_str().unwrap()];
+        let ran = run(&[&["migrate-store", "--from", &from, "--to", &to], &data[..]].concat());
+        assert!(proxy.is_done(), "{cut:?}");
+        assert!(ran.out.contains("  journal               14 rows"), "{cut:?}: {ran:?}");
+        let [one, other] = [&source.location, &database.location()].map(|it| open_reader(it));
+        assert_eq!(everything(&*one.unwrap()), everything(&*other.unwrap()), "{cut:?}");
+    }
 }

@@ -58,7 +58,7 @@ pub(super) struct Insert {
 }
 
 impl Insert {
-    /// The text up to the table, such as `INSERT INTO batch`, and the columns, joined by commas.
+    /// The text up to the table, such as `INSERT INTO journal`, and the columns, joined by commas.
     pub(super) fn new(into: &str, columns: &str) -> Self {
         Self::sparse(into, columns, &[])
     }
@@ -105,6 +105,8 @@ pub(super) struct Connection {
     statements: HashMap<(&'static str, usize), Statement>,
     /// The longest packet that the server takes, in bytes.
     packet_max: usize,
+    /// Each statement is a transaction of its own.
+    autocommit: bool,
     /// No statement may be sent any more.
     is_broken: bool,
 }
@@ -117,7 +119,7 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     pub(super) fn new(conn: Conn, packet_max: usize) -> Self {
-        Self { conn, statements: HashMap::new(), packet_max, is_broken: false }
+        Self { conn, statements: HashMap::new(), packet_max, autocommit: true, is_broken: false }
     }
 
     /// Whether the connection must be dropped.
@@ -130,11 +132,39 @@ impl Connection {
         self.conn.connection_id()
     }
 
-    /// Runs a statement without parameters, such as BEGIN, and keeps the driver's error.
+    /// The id that the server gave the first row of the last INSERT, in a table whose ids it draws.
+    pub(super) fn last_insert_id(&self) -> i64 {
+        i64::try_from(self.conn.last_insert_id()).unwrap_or(i64::MAX)
+    }
+
+    /// Runs a statement without parameters, such as COMMIT, and keeps the driver's error.
     pub(super) fn plain(&mut self, sql: &'static str) -> Result<(), mysql::Error> {
         let done = self.conn.query_drop(sql);
         self.note(&done);
         done
+    }
+
+    /// Begins a transaction with the next statement. Nothing is sent for it, but for the first one
+    /// after statements that were transactions of their own. On a cluster, the next statement then
+    /// waits for what was acknowledged before, as START TRANSACTION would.
+    pub(super) fn begin(&mut self) -> Result<(), mysql::Error> {
+        if self.autocommit {
+            self.plain("SET SESSION autocommit = 0")?;
+            self.autocommit = false;
+        }
+        Ok(())
+    }
+
+    /// Makes each of the next statements a transaction of its own. What was not committed is rolled
+    /// back.
+    pub(super) fn end_transactions(&mut self) -> Result<(), mysql::Error> {
+        if !self.autocommit {
+            // Without this, the next statement would commit it.
+            self.plain("ROLLBACK")?;
+            self.plain("SET SESSION autocommit = 1")?;
+            self.autocommit = true;
+        }
+        Ok(())
     }
 
     /// Checks what must hold, on a connection that has been open for a while.

@@ -218,12 +218,12 @@ mod tests {
     fn the_objects_of_the_schema_are_read_from_its_file() {
         let ours = ours();
         for object in [
-            "table batch",
-            "column batch.id",
+            "table lease",
+            "column lease.until",
             "column journal.waiting",
             "key journal.PRIMARY",
             "key journal.journal_member",
-            "key batch.batch_at",
+            "key logout.logout_issued",
             "column schema_version.version",
         ] {
             assert!(ours.contains(object), "{object}");

@@ -10,11 +10,12 @@ use super::connection::Connection;
 use super::fault::leaves_commit_open;
 use super::identity::ServerIdentity;
 use super::lease::Lease;
-use super::outcome::{CommitOutcome, Session, look_up};
+use super::outcome::{CommitOutcome, Session, Written, look_up};
 use super::server::{Host, Server};
 use super::verify::{Verified, warn_of_clock, warn_of_replica, warn_of_too_few_nodes};
 use super::{
-    agreement, fold, login_records, logins, notes, operators, probe, prune, schema, seals, sharing,
+    agreement, fold, login_records, logins, migration, notes, operators, probe, prune, schema,
+    seals, sharing,
 };
 use crate::block::{Block, Target};
 use crate::clock::Moment;
@@ -57,11 +58,11 @@ pub(super) struct Mysql<'s> {
     waits_from: Instant,
     /// Whether the session waits for locks. MySQL cannot set this timeout to zero.
     session_waits: bool,
-    is_mysql: bool,
+    pub(super) is_mysql: bool,
     /// The random id of the open transaction.
     batch: i64,
-    /// The journal records that it wrote.
-    pub(super) records: i64,
+    /// What it wrote.
+    pub(super) written: Written,
     /// Members in this transaction who are not moved although their expiry is reached, because the
     /// clock may be wrong.
     pub(super) lapsed: Vec<Key>,
@@ -99,7 +100,7 @@ impl<'s> Mysql<'s> {
             session_waits: true,
             is_mysql: verified.is_mysql,
             batch: 0,
-            records: 0,
+            written: Written::Nothing,
             lapsed: Vec::new(),
             numbers: HashMap::new(),
             shapes: KnownShapes::default(),
@@ -116,6 +117,20 @@ impl<'s> Mysql<'s> {
     /// [`Fault::TransactionLost`] where the connection was lost.
     pub(super) fn connection(&mut self) -> Result<&mut Connection, Fault> {
         self.connection_and_shapes().map(|(connection, _)| connection)
+    }
+
+    /// The open connection, for statements outside of transactions.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::TransactionLost`] where the connection was lost, or a transaction is open.
+    fn alone(&mut self) -> Result<&mut Connection, Fault> {
+        if self.is_open {
+            return Err(Fault::TransactionLost(Cause::new("a transaction is open", None)));
+        }
+        let connection = self.connection()?;
+        connection.end_transactions()?;
+        Ok(connection)
     }
 
     /// The connection and the shapes of the journal.
@@ -177,7 +192,7 @@ impl<'s> Mysql<'s> {
         if self.verified_at.elapsed() < VERIFY_EVERY {
             return Ok(());
         }
-        let connection = self.connection()?;
+        let connection = self.alone()?;
         let verified = connection.verify()?;
         check_tables(connection)?;
         self.has_verified(verified);
@@ -199,12 +214,13 @@ impl<'s> Mysql<'s> {
             server: self.identity.clone(),
         });
         let cause = super::fault::cause(error);
-        // Without a record the transaction may be run twice.
-        let (Some(session), true) = (session, self.records > 0) else {
+        // What may be written again is.
+        let Some(session) = session.filter(|_| self.written != Written::Nothing) else {
             return Err(Fault::TransactionLost(cause));
         };
         let heartbeat = self.server.heartbeat().clone();
-        let outcome = look_up(self.server, &session, self.batch, || heartbeat.progress());
+        let written = (self.written, self.batch);
+        let outcome = look_up(self.server, &session, written, || heartbeat.progress());
         match outcome {
             CommitOutcome::Committed => {
                 log::warn!(
@@ -241,14 +257,14 @@ impl Engine for Mysql<'_> {
         self.reconnect()?;
         self.lapsed.clear();
         self.numbers.clear();
-        self.records = 0;
+        self.written = Written::Nothing;
         self.batch = i64::from_be_bytes(random()?) & i64::MAX;
         let waits = self.is_mysql || Instant::now() >= self.waits_from;
         if waits != self.session_waits {
             self.connection()?.plain(if waits { LOCK_WAIT } else { NO_LOCK_WAIT })?;
             self.session_waits = waits;
         }
-        if let Err(error) = self.connection()?.plain("START TRANSACTION") {
+        if let Err(error) = self.connection()?.begin() {
             self.lost += 1;
             return Err(error.into());
         }
@@ -287,13 +303,15 @@ impl Engine for Mysql<'_> {
     }
 
     fn commit(&mut self) -> Result<(), Fault> {
-        if self.records > 0 {
-            let values = vec![self.batch.into(), self.records.into()];
-            self.within(|engine| {
-                let insert = "INSERT INTO batch (id, records, at)
-                     VALUES (?, ?, UNIX_TIMESTAMP())";
-                engine.connection()?.run(insert, values)
-            })?;
+        match self.written {
+            Written::Nothing => {}
+            Written::Records { count, .. } => {
+                log::debug!("commit of batch {} with {count} records", self.batch);
+            }
+            Written::Copies => {
+                let batch = self.batch;
+                self.within(|engine| migration::note_batch(engine.connection()?, batch))?;
+            }
         }
         // It has an answer within seconds, or its outcome is looked up in steps of seconds.
         self.server.heartbeat().progress();
@@ -463,14 +481,15 @@ impl Engine for Mysql<'_> {
     fn is_empty(&mut self) -> Result<bool, Fault> {
         let any = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM member_auth)
                        OR EXISTS (SELECT 1 FROM former_member)";
-        let found = self.connection()?.first(any, Vec::new())?;
+        let connection = if self.is_open { self.connection()? } else { self.alone()? };
+        let found = connection.first(any, Vec::new())?;
         found.map_or(Ok(true), |mut row| Ok(!super::rows::get::<bool>(&mut row, 0)?))
     }
 
     fn lead(&mut self) -> Result<bool, Fault> {
         self.reconnect()?;
         self.verify_if_due()?;
-        self.connection()?;
+        self.alone()?;
         let (lease, connection) = (&mut self.lease, self.connection.as_mut());
         match connection.map_or(Ok(false), |connection| lease.take(connection)) {
             // Another receiver takes it at this moment.
@@ -497,8 +516,10 @@ impl Engine for Mysql<'_> {
     }
 
     fn finish(&mut self) -> bool {
-        if let Some(connection) = &mut self.connection {
-            // The next receiver need not wait for the end of the lease.
+        // The next receiver need not wait for the end of the lease.
+        if self.alone().is_ok()
+            && let Some(connection) = &mut self.connection
+        {
             let _ = self.lease.give_back(connection);
         }
         true

@@ -6,6 +6,7 @@ use mysql::Value;
 
 use super::connection::{Insert, Many};
 use super::engine::Mysql;
+use super::outcome::Written;
 use super::rows::{form_values, get, key_values, read_key};
 use super::shapes;
 use crate::action::Recorded;
@@ -64,8 +65,13 @@ impl Mysql<'_> {
             });
             rows.push(self.record_values(record, seq, batch)?);
         }
-        self.records += i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        self.connection()?.insert(&INSERT, rows)
+        let records = rows.len();
+        let connection = self.connection()?;
+        connection.insert(&INSERT, rows)?;
+        let id = connection.last_insert_id();
+        let before = if let Written::Records { count, .. } = self.written { count } else { 0 };
+        self.written = Written::Records { count: before + records, id };
+        Ok(())
     }
 
     /// Appends records of another database under their numbers.

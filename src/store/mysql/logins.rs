@@ -4,7 +4,6 @@
 use mysql::Value;
 
 use super::connection::Connection;
-use super::prune::forget_batches;
 use super::rows::{get, key_values};
 use super::{login_records, operators, sharing};
 use crate::store::bounds::{LAST_USES_MAX, LOGOUTS_MAX};
@@ -125,6 +124,5 @@ pub(super) fn forget(
     any |= login_records::prune(connection, spent.recorded, most)? > 0;
     any |= sharing::forget(connection, spent.used, most)? > 0;
     any |= operators::forget_sessions(connection, spent.now, most)? > 0;
-    any |= forget_batches(connection, most)? == most;
     Ok(any)
 }

@@ -7,6 +7,7 @@ use mysql::Value;
 
 use super::connection::{Insert, Many};
 use super::engine::Mysql;
+use super::new_members::New;
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, folded_key, former_values, get, is_folded_key,
     key_values, read_former, read_here, read_key, read_username, unfolded_key,
@@ -113,23 +114,32 @@ impl Mysql<'_> {
             wanted.keys.iter().copied().filter(|&key| !view.has_member(key)).collect();
         // Two receivers that lock in the same order do not block each other.
         keys.sort_unstable();
+        let new = self.find_new(wanted, view)?;
+        for &key in &new.keys {
+            self.numbers.insert(key, 0);
+            view.put_member(key, Standing::Unknown);
+        }
+        keys.retain(|key| !new.keys.contains(key));
         self.load_numbers(keys.clone())?;
         for (key, standing) in self.standings(&keys, moment)? {
             view.put_member(key, standing);
         }
-        let names = wanted.names_to_load(view);
+        let mut names = wanted.names_to_load(view);
+        names.retain(|name| !new.names.contains(name));
         self.load_names(&names, view, moment)?;
-        self.load_provisional(wanted, view, moment)
+        self.load_provisional(wanted, &new, view, moment)
     }
 
     /// The provisional members who have one of these names, and those who had it.
     fn load_provisional(
         &mut self,
         wanted: &Wanted<'_>,
+        new: &New<'_>,
         view: &mut View,
         moment: Moment,
     ) -> Result<(), Fault> {
-        let names = wanted.names_of_unknown(view);
+        let mut names = wanted.names_of_unknown(view);
+        names.retain(|name| !new.names.contains(name));
         let mut keys: Vec<_> = names.iter().map(|(site, name)| (folded_key(name), *site)).collect();
         keys.sort_unstable();
         keys.dedup();

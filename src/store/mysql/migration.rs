@@ -14,6 +14,11 @@ pub(super) fn mark(connection: &mut Connection) -> Result<(), Fault> {
     connection.run(mark, Vec::new()).map(|_| ())
 }
 
+/// Notes the last batch of the copy. A COMMIT without an answer is looked up by it.
+pub(super) fn note_batch(connection: &mut Connection, batch: i64) -> Result<(), Fault> {
+    connection.run("UPDATE migration SET batch = ?", vec![batch.into()]).map(|_| ())
+}
+
 /// Removes the mark.
 pub(super) fn unmark(connection: &mut Connection) -> Result<(), Fault> {
     connection.run("DELETE FROM migration", Vec::new()).map(|_| ())

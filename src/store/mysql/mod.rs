@@ -25,6 +25,7 @@ mod lookup;
 mod members;
 mod migration;
 mod names;
+mod new_members;
 mod notes;
 mod operators;
 mod other_table;

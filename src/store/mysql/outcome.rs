@@ -1,4 +1,5 @@
-//! A COMMIT that ended without an answer: whether it happened is looked up by the id of the batch.
+//! A COMMIT that ended without an answer: whether it happened is looked up by the id of the batch,
+//! which each of its journal records has.
 //!
 //! A missing row counts only when the session that ran the COMMIT has certainly ended. Before that
 //! it could still commit.
@@ -25,6 +26,22 @@ pub(super) struct Session {
     pub(super) server: ServerIdentity,
 }
 
+/// What a transaction wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Nothing, or what may be written again.
+    Nothing,
+    /// Journal records.
+    Records {
+        /// How many.
+        count: usize,
+        /// The id of one of them.
+        id: i64,
+    },
+    /// Rows of another database, and the id of the batch into the table `migration`.
+    Copies,
+}
+
 /// What was found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommitOutcome {
@@ -40,13 +57,13 @@ pub(super) enum CommitOutcome {
 pub(super) fn look_up(
     server: &Server,
     session: &Session,
-    batch: i64,
+    (written, batch): (Written, i64),
     mut progress: impl FnMut(),
 ) -> CommitOutcome {
     let until = Instant::now() + LOOK_UP_TIME_MAX;
     loop {
         // A fault here is the same outage; the caller logs it.
-        match look_once(server, session, batch, until) {
+        match look_once(server, session, (written, batch), until) {
             Ok(CommitOutcome::Unknown) | Err(_) => {}
             Ok(outcome) => return outcome,
         }
@@ -61,7 +78,7 @@ pub(super) fn look_up(
 fn look_once(
     server: &Server,
     session: &Session,
-    batch: i64,
+    (written, batch): (Written, i64),
     until: Instant,
 ) -> Result<CommitOutcome, Fault> {
     // Its own node shows at once whether the session has ended.
@@ -85,7 +102,16 @@ fn look_once(
     // A server shows a commit before it is on its disk. It is there once the session has ended; on
     // another node of the cluster it is in the memory of both.
     let is_settled = is_gone || verified.is_cluster && past == Past::Elsewhere;
-    let found = connection.first("SELECT 1 FROM batch WHERE id = ?", vec![batch.into()])?;
+    let (find, from) = match written {
+        // Not by this id alone: the member of that record may have been forgotten meanwhile.
+        Written::Records { id, .. } => {
+            ("SELECT 1 FROM journal WHERE id >= ? AND batch = ? ORDER BY id LIMIT 1", id)
+        }
+        Written::Nothing | Written::Copies => {
+            ("SELECT 1 FROM migration WHERE one >= ? AND batch = ?", 1)
+        }
+    };
+    let found = connection.first(find, vec![from.into(), batch.into()])?;
     Ok(match found {
         Some(_) if is_settled => CommitOutcome::Committed,
         None if is_gone => CommitOutcome::Absent,

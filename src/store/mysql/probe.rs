@@ -6,8 +6,7 @@ use crate::store::Fault;
 
 /// What a postback does to its tables, here to no row: so a probe fails where a table is missing or
 /// locked as a whole, or a privilege was taken away.
-const AS_A_POSTBACK: [&str; 8] = [
-    "INSERT INTO batch SELECT * FROM batch WHERE FALSE",
+const AS_A_POSTBACK: [&str; 7] = [
     "INSERT INTO journal SELECT * FROM journal WHERE FALSE",
     "INSERT INTO journal_shape SELECT * FROM journal_shape WHERE FALSE",
     "INSERT INTO member_auth SELECT * FROM member_auth WHERE FALSE",

@@ -1,4 +1,4 @@
-//! Removes journal records and batches that are old.
+//! Removes journal records that are old.
 
 use std::sync::LazyLock;
 
@@ -8,9 +8,6 @@ use super::connection::{Connection, Many};
 use super::rows::get;
 use crate::store::Fault;
 use crate::store::bounds::PRUNE_LOOKED_AT_MAX;
-
-/// Batches that are older than this are deleted. No receiver looks one up after a minute.
-const BATCH_SECONDS: i64 = 3_600;
 
 /// See [`crate::store::Engine::prune`].
 pub(super) fn prune(
@@ -42,11 +39,3 @@ pub(super) fn prune(
 
 static DELETE: LazyLock<Many> =
     LazyLock::new(|| Many::new("DELETE FROM journal WHERE id IN (", "?", ")"));
-
-/// Deletes batches that no receiver looks up any more, at most `most`. Returns how many.
-pub(super) fn forget_batches(connection: &mut Connection, most: u64) -> Result<u64, Fault> {
-    connection.run(
-        "DELETE FROM batch WHERE at < UNIX_TIMESTAMP() - ? ORDER BY at LIMIT ?",
-        vec![BATCH_SECONDS.into(), most.into()],
-    )
-}

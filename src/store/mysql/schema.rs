@@ -76,14 +76,16 @@ fn has_email_key(connection: &mut Connection, table: &str) -> Result<bool, Fault
     Ok(count.map_or(Ok(0), |mut row| get::<i64>(&mut row, 0))? > 0)
 }
 
-/// From version 2 to 3: the stamps of records. From version 3 to 4: the operator of a record. The
-/// server adds these columns without a change of the rows.
+/// From version 2 to 3: the stamps of records. From version 3 to 4: the operator of a record, and
+/// the last batch of a copy. The server adds these columns without a change of the rows. The table
+/// `batch` of earlier versions stays, unused: the user may not drop tables.
 fn add_columns(connection: &mut Connection) -> Result<(), Fault> {
     for (table, column, add) in [
         ("member_auth", "stamp", "ALTER TABLE member_auth ADD COLUMN stamp BIGINT"),
         ("former_member", "stamp", "ALTER TABLE former_member ADD COLUMN stamp BIGINT"),
         ("journal", "stale", "ALTER TABLE journal ADD COLUMN stale TINYINT"),
         ("journal", "operator", "ALTER TABLE journal ADD COLUMN operator VARCHAR(64)"),
+        ("migration", "batch", "ALTER TABLE migration ADD COLUMN batch BIGINT"),
     ] {
         if has_column(connection, table, column)? {
             continue;

@@ -8,6 +8,7 @@ use super::connection::Insert;
 use super::engine::Mysql;
 use super::login_records::{read_login_record, record_values};
 use super::operators::{OPERATOR_COLUMNS, operator_values, read_operator};
+use super::outcome::Written;
 use super::reader::Reader;
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, former_values, get, here_values, key_values,
@@ -122,8 +123,7 @@ impl Mysql<'_> {
         for of_table in rows.chunk_by(|one, other| one.table() == other.table()) {
             self.insert_of_table(of_table)?;
         }
-        // They are found again under the id of the transaction if the answer of the COMMIT is lost.
-        self.records += i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        self.written = Written::Copies;
         Ok(())
     }
 
