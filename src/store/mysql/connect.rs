@@ -173,8 +173,9 @@ fn connect_to(
     let extra = if is_read { &FOR_READING[..] } else { &FOR_WRITING[..] };
     extra.iter().chain(&limit).try_for_each(|statement| set(&mut conn, statement))?;
     if verified.is_cluster {
-        // A transaction begins only when this node has applied what was acknowledged before.
-        set(&mut conn, "SET SESSION wsrep_sync_wait = 1")?;
+        // A transaction begins only when this node has applied what was acknowledged before:
+        // whether it begins with a query (1), UPDATE or DELETE (2), INSERT or REPLACE (4).
+        set(&mut conn, "SET SESSION wsrep_sync_wait = 7")?;
     }
     let packet_max = verified.packet_max;
     Ok(Connected { connection: Connection::new(conn, packet_max), verified, host: host.clone() })

@@ -132,11 +132,6 @@ impl Connection {
         self.conn.connection_id()
     }
 
-    /// The id that the server gave the first row of the last INSERT, in a table whose ids it draws.
-    pub(super) fn last_insert_id(&self) -> i64 {
-        i64::try_from(self.conn.last_insert_id()).unwrap_or(i64::MAX)
-    }
-
     /// Runs a statement without parameters, such as COMMIT, and keeps the driver's error.
     pub(super) fn plain(&mut self, sql: &'static str) -> Result<(), mysql::Error> {
         let done = self.conn.query_drop(sql);
@@ -276,13 +271,15 @@ impl Connection {
         Ok(changed)
     }
 
-    /// Inserts rows, in as few statements as [`INSERT_ROWS_MAX`], the numbers of rows of prepared
+    /// Inserts rows, and returns the id that the server gave the first one, in a table whose ids it
+    /// draws. In as few statements as [`INSERT_ROWS_MAX`], the numbers of rows of prepared
     /// statements and the longest packet allow.
     pub(super) fn insert(
         &mut self,
         insert: &'static Insert,
         rows: Vec<Vec<Value>>,
-    ) -> Result<(), Fault> {
+    ) -> Result<i64, Fault> {
+        let mut first = None;
         let mut rows = rows.into_iter().peekable();
         while rows.len() > 0 {
             let size = insert_size(rows.len());
@@ -300,10 +297,11 @@ impl Connection {
                 let rest = some.split_off(insert_size(some.len()));
                 let (many, some_fitted) = insert.fitted(some);
                 self.run_many(many, some_fitted)?;
+                first = first.or_else(|| i64::try_from(self.conn.last_insert_id()).ok());
                 some = rest;
             }
         }
-        Ok(())
+        Ok(first.unwrap_or(0))
     }
 
     fn run_many(&mut self, many: &'static Many, rows: Vec<Vec<Value>>) -> Result<u64, Fault> {

@@ -186,6 +186,12 @@ impl<'s> Mysql<'s> {
         Ok(())
     }
 
+    fn take_lease(&mut self) -> Result<bool, Fault> {
+        self.alone()?;
+        let Self { lease, connection, .. } = self;
+        connection.as_mut().map_or(Ok(false), |connection| lease.take(connection))
+    }
+
     /// Checks regularly that the required settings still apply: a setting can be changed while the
     /// connection is open.
     fn verify_if_due(&mut self) -> Result<(), Fault> {
@@ -488,11 +494,8 @@ impl Engine for Mysql<'_> {
 
     fn lead(&mut self) -> Result<bool, Fault> {
         self.reconnect()?;
-        self.verify_if_due()?;
-        self.alone()?;
-        let (lease, connection) = (&mut self.lease, self.connection.as_mut());
-        match connection.map_or(Ok(false), |connection| lease.take(connection)) {
-            // Another receiver takes it at this moment.
+        match self.verify_if_due().and_then(|()| self.take_lease()) {
+            // Another receiver takes it at this moment, or the connection was lost.
             Err(Fault::TransactionLost(_) | Fault::RowLocked(_)) => Ok(false),
             taken => taken,
         }

@@ -65,12 +65,12 @@ impl Mysql<'_> {
             });
             rows.push(self.record_values(record, seq, batch)?);
         }
-        let records = rows.len();
-        let connection = self.connection()?;
-        connection.insert(&INSERT, rows)?;
-        let id = connection.last_insert_id();
-        let before = if let Written::Records { count, .. } = self.written { count } else { 0 };
-        self.written = Written::Records { count: before + records, id };
+        let new = rows.len();
+        let id = self.connection()?.insert(&INSERT, rows)?;
+        self.written = match self.written {
+            Written::Records { count, first } => Written::Records { count: count + new, first },
+            Written::Nothing | Written::Copies => Written::Records { count: new, first: id },
+        };
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl Mysql<'_> {
             });
             rows.push(self.stored_values(record, seq, batch)?);
         }
-        self.connection()?.insert(&INSERT_STORED, rows)
+        self.connection()?.insert(&INSERT_STORED, rows).map(drop)
     }
 
     /// Reads the number of the last record of each of these members, where it is not known yet.

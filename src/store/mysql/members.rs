@@ -114,7 +114,7 @@ impl Mysql<'_> {
             wanted.keys.iter().copied().filter(|&key| !view.has_member(key)).collect();
         // Two receivers that lock in the same order do not block each other.
         keys.sort_unstable();
-        let new = self.find_new(wanted, view)?;
+        let mut new = self.find_new(wanted, view)?;
         for &key in &new.keys {
             self.numbers.insert(key, 0);
             view.put_member(key, Standing::Unknown);
@@ -122,6 +122,12 @@ impl Mysql<'_> {
         keys.retain(|key| !new.keys.contains(key));
         self.load_numbers(keys.clone())?;
         for (key, standing) in self.standings(&keys, moment)? {
+            if let Standing::Here(row) | Standing::Lapsed(row) = &standing {
+                // The row is of a later moment: they may have taken the name since the query.
+                new.names.retain(|(site, name)| {
+                    *site != key.site || name.folded() != row.username.folded()
+                });
+            }
             view.put_member(key, standing);
         }
         let mut names = wanted.names_to_load(view);
@@ -306,7 +312,7 @@ impl Mysql<'_> {
     }
 
     pub(super) fn replace_former(&mut self, rows: Vec<Vec<Value>>) -> Result<(), Fault> {
-        self.connection()?.insert(&REPLACE_FORMER, rows)
+        self.connection()?.insert(&REPLACE_FORMER, rows).map(drop)
     }
 
     /// Moves at most `most` members whose noted expiry is at or before `now`. Returns how many.

@@ -12,8 +12,8 @@ use crate::identity::{Key, SiteId, Username};
 use crate::store::{Fault, View, Wanted};
 
 /// Which of these members the database knows: by a record of the journal, a row, or their name,
-/// which another member holds or a provisional member had. A member with many records comes many
-/// times. The SELECT without rows gives the values the types of the columns: otherwise MariaDB
+/// which another member holds or a provisional member had. With DISTINCT, the first record of a
+/// member is enough. The SELECT without rows gives the values the types of the columns: otherwise MariaDB
 /// takes them from the first execution, and cuts off the values of the next ones.
 /// 4611686018427387904 is [`crate::identity::MemberId::FIRST_PROVISIONAL`].
 static SELECT_KNOWN: LazyLock<Many> = LazyLock::new(|| {
@@ -23,7 +23,7 @@ static SELECT_KNOWN: LazyLock<Many> = LazyLock::new(|| {
              UNION ALL VALUES ",
         "(?, ?, ?)",
         ")
-         SELECT added.siteid, added.memberid, added.username_key FROM added
+         SELECT DISTINCT added.siteid, added.memberid, added.username_key FROM added
          LEFT JOIN journal AS record FORCE INDEX (journal_member)
              ON record.siteid = added.siteid AND record.memberid = added.memberid
          LEFT JOIN member_auth AS here FORCE INDEX (PRIMARY)

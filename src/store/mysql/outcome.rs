@@ -35,8 +35,8 @@ pub(super) enum Written {
     Records {
         /// How many.
         count: usize,
-        /// The id of one of them.
-        id: i64,
+        /// The id of the first one.
+        first: i64,
     },
     /// Rows of another database, and the id of the batch into the table `migration`.
     Copies,
@@ -104,8 +104,8 @@ fn look_once(
     let is_settled = is_gone || verified.is_cluster && past == Past::Elsewhere;
     let (find, from) = match written {
         // Not by this id alone: the member of that record may have been forgotten meanwhile.
-        Written::Records { id, .. } => {
-            ("SELECT 1 FROM journal WHERE id >= ? AND batch = ? ORDER BY id LIMIT 1", id)
+        Written::Records { first, .. } => {
+            ("SELECT 1 FROM journal WHERE id >= ? AND batch = ? ORDER BY id LIMIT 1", first)
         }
         Written::Nothing | Written::Copies => {
             ("SELECT 1 FROM migration WHERE one >= ? AND batch = ?", 1)

@@ -170,7 +170,7 @@ impl Mysql<'_> {
         }
         self.insert_stored(&records)?;
         match insert {
-            Some(insert) => self.connection()?.insert(insert, values),
+            Some(insert) => self.connection()?.insert(insert, values).map(drop),
             None => Ok(()),
         }
     }

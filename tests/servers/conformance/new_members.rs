@@ -1,12 +1,15 @@
 //! Members whom a batch adds, on a server: with one query it learns whom it knows nothing of.
 
+use mysql::prelude::Queryable as _;
 use nats_userman::action::Change;
 use nats_userman::identity::{Key, MemberId, Username};
 use nats_userman::member::{Former, Reason};
-use nats_userman::store::{Engine, Fault, Outcome, View, Wanted};
+use nats_userman::store::{Engine, Fault, Outcome, View, Wanted, with_engine};
 
-use crate::engines::conformance::{key, member, name, ok, on_engine, received, record, save};
-use crate::support::{Beside, EngineKind, NOON};
+use crate::engines::conformance::{
+    Database, key, member, name, ok, on_engine, received, record, save,
+};
+use crate::support::{Beside, EngineKind, MariaDatabase, NOON, TestDatabase, eventually};
 
 /// What a batch loads that adds these members.
 fn load<'a>(engine: &mut dyn Engine, added: &'a [(Key, Username)], at_once: bool) -> View {
@@ -130,5 +133,54 @@ fn a_member_whom_another_receiver_adds_after_the_query_is_refused_by_the_tables(
                 engine.rollback();
             });
         }
+    });
+}
+
+/// Regression: the rows of a batch were of a later moment than the query for new members. Who took
+/// a name in between and gives it up in the same batch did not keep a new member from having it
+/// first, and the journal said that two had it at once.
+#[test]
+fn a_name_that_a_member_of_the_batch_takes_after_the_query_is_not_free() {
+    let Some(tables) = MariaDatabase::new() else { return };
+    let mut admin = tables.admin();
+    let locking = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist
+         WHERE user = '{}' AND info LIKE 'SELECT % FOR UPDATE'",
+        tables.name()
+    );
+    let mut is_waiting = || admin.query_first(&locking).unwrap() == Some(1);
+    let database = Database {
+        location: tables.location(),
+        _removed_in_the_end: TestDatabase::MariaDb(tables),
+    };
+    with_engine(&database.location, true, |_| ()).unwrap();
+    database.save(vec![Change::Insert(member(1, 71, "ann"))]);
+    let (bob, ann) = (name("bob"), name("ann"));
+    let added = [(key(1, 72), bob.clone())];
+    let load = || {
+        database.with(|engine| {
+            let mut wanted = Wanted::default();
+            wanted.keys.extend([key(1, 71), key(1, 72)]);
+            wanted.names.insert((key(1, 72).site, &bob));
+            wanted.called.extend([(key(1, 71), &ann), (key(1, 72), &bob)]);
+            wanted.added.insert((key(1, 72), &bob));
+            let mut view = View::default();
+            engine.begin().unwrap();
+            engine.load(&wanted, &mut view, NOON.into()).unwrap();
+            engine.rollback();
+            facts(&view, &added)
+        })
+    };
+    database.with(|other| {
+        other.begin().unwrap();
+        save(other, vec![Change::Update(member(1, 71, "bob"))]).unwrap();
+        std::thread::scope(|threads| {
+            let loaded = threads.spawn(load);
+            eventually("the row of member 71 is waited for", &mut is_waiting);
+            other.commit().unwrap();
+            let holder = key(1, 71).member;
+            let facts = loaded.join().unwrap();
+            assert_eq!(facts, [format!("Unknown [Some({holder:?}), None]")]);
+        });
     });
 }

@@ -8,7 +8,7 @@ use nats_userman::clock::{ExpiryRule, Zone};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::Vault;
-use nats_userman::store::{CookieLogin, with_engine};
+use nats_userman::store::{CookieLogin, View, Wanted, with_engine};
 
 use crate::engines::conformance::{Database, key, member, name};
 use crate::support::{MariaDatabase, MariaDb, NOON, TestDatabase};
@@ -74,6 +74,31 @@ fn a_batch_that_adds_members_asks_once_and_writes_twice() {
                 "Query COMMIT"
             ]
         );
+    });
+}
+
+/// Regression: it was one row for each record.
+#[test]
+fn what_is_known_of_an_added_member_is_one_row_however_many_records_they_have() {
+    let Some((database, mut admin, _)) = logged() else { return };
+    for _ in 0..4 {
+        database.save(vec![Change::None; 250]);
+    }
+    database.with(|engine| {
+        let bob = name("bob");
+        let mut wanted = Wanted::default();
+        wanted.keys.insert(key(1, 71));
+        wanted.added.insert((key(1, 71), &bob));
+        let mut sent = || -> u64 {
+            let status = "SHOW GLOBAL STATUS LIKE 'Rows_sent'";
+            admin.query_first::<(String, u64), _>(status).unwrap().unwrap().1
+        };
+        let before = sent();
+        engine.begin().unwrap();
+        engine.load(&wanted, &mut View::default(), NOON.into()).unwrap();
+        engine.rollback();
+        let rows = sent() - before;
+        assert!(rows < 10, "{rows} rows");
     });
 }
 
