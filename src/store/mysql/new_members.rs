@@ -13,8 +13,8 @@ use crate::store::{Fault, View, Wanted};
 
 /// Which of these members the database knows: by a record of the journal, a row, or their name,
 /// which another member holds or a provisional member had. With DISTINCT, the first record of a
-/// member is enough. The SELECT without rows gives the values the types of the columns: otherwise MariaDB
-/// takes them from the first execution, and cuts off the values of the next ones.
+/// member is enough. The SELECT without rows gives the values the types of the columns: otherwise
+/// MariaDB takes them from the first execution, and cuts off the values of the next ones.
 /// 4611686018427387904 is [`crate::identity::MemberId::FIRST_PROVISIONAL`].
 static SELECT_KNOWN: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
