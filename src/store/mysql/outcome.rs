@@ -38,7 +38,7 @@ pub(super) enum Written {
         /// The id of the first one.
         first: i64,
     },
-    /// Rows of another database, and the id of the batch into the table `migration`.
+    /// Rows of another database. The table `migration` has the id of the batch.
     Copies,
 }
 
