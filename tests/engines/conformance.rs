@@ -28,7 +28,7 @@ use crate::support::{EngineKind, NOON, TestDatabase};
 /// A database of one engine.
 pub struct Database {
     pub location: Location,
-    pub _removed_in_the_end: TestDatabase,
+    _removed_in_the_end: TestDatabase,
 }
 
 /// Runs a story on every engine.
@@ -40,12 +40,17 @@ pub fn on_every_engine(story: impl Fn(&Database)) {
 pub fn on_engine(engine: EngineKind, story: impl Fn(&Database)) {
     eprintln!("engine {engine:?}");
     let Some(database) = TestDatabase::new(engine) else { return };
-    let database = Database { location: database.location(), _removed_in_the_end: database };
-    with_engine(&database.location, true, |_| ()).unwrap();
-    story(&database);
+    story(&Database::new(database));
 }
 
 impl Database {
+    /// Makes its tables.
+    pub fn new(database: TestDatabase) -> Self {
+        let location = database.location();
+        with_engine(&location, true, |_| ()).unwrap();
+        Self { location, _removed_in_the_end: database }
+    }
+
     /// Runs `work` with the engine, outside of a transaction.
     pub fn with<T>(&self, work: impl FnOnce(&mut dyn Engine) -> T) -> T {
         with_engine(&self.location, false, work).unwrap()

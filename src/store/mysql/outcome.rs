@@ -102,16 +102,16 @@ fn look_once(
     // A server shows a commit before it is on its disk. It is there once the session has ended; on
     // another node of the cluster it is in the memory of both.
     let is_settled = is_gone || verified.is_cluster && past == Past::Elsewhere;
-    let (find, from) = match written {
+    let found = match written {
         // Not by this id alone: the member of that record may have been forgotten meanwhile.
-        Written::Records { first, .. } => {
-            ("SELECT 1 FROM journal WHERE id >= ? AND batch = ? ORDER BY id LIMIT 1", first)
-        }
+        Written::Records { first, .. } => connection.first(
+            "SELECT 1 FROM journal WHERE id >= ? AND batch = ? ORDER BY id LIMIT 1",
+            vec![first.into(), batch.into()],
+        )?,
         Written::Nothing | Written::Copies => {
-            ("SELECT 1 FROM migration WHERE one >= ? AND batch = ?", 1)
+            connection.first("SELECT 1 FROM migration WHERE batch = ?", vec![batch.into()])?
         }
     };
-    let found = connection.first(find, vec![from.into(), batch.into()])?;
     Ok(match found {
         Some(_) if is_settled => CommitOutcome::Committed,
         None if is_gone => CommitOutcome::Absent,

@@ -4,7 +4,7 @@ use mysql::prelude::Queryable as _;
 use nats_userman::action::Change;
 use nats_userman::identity::{Key, MemberId, Username};
 use nats_userman::member::{Former, Reason};
-use nats_userman::store::{Engine, Fault, Outcome, View, Wanted, with_engine};
+use nats_userman::store::{Engine, Fault, Outcome, View, Wanted};
 
 use crate::engines::conformance::{
     Database, key, member, name, ok, on_engine, received, record, save,
@@ -149,11 +149,7 @@ fn a_name_that_a_member_of_the_batch_takes_after_the_query_is_not_free() {
         tables.name()
     );
     let mut is_waiting = || admin.query_first(&locking).unwrap() == Some(1);
-    let database = Database {
-        location: tables.location(),
-        _removed_in_the_end: TestDatabase::MariaDb(tables),
-    };
-    with_engine(&database.location, true, |_| ()).unwrap();
+    let database = Database::new(TestDatabase::MariaDb(tables));
     database.save(vec![Change::Insert(member(1, 71, "ann"))]);
     let (bob, ann) = (name("bob"), name("ann"));
     let added = [(key(1, 72), bob.clone())];

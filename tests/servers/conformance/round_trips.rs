@@ -8,7 +8,7 @@ use nats_userman::clock::{ExpiryRule, Zone};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::Vault;
-use nats_userman::store::{CookieLogin, View, Wanted, with_engine};
+use nats_userman::store::{CookieLogin, View, Wanted};
 
 use crate::engines::conformance::{Database, key, member, name};
 use crate::support::{MariaDatabase, MariaDb, NOON, TestDatabase};
@@ -18,10 +18,8 @@ use crate::support::{MariaDatabase, MariaDb, NOON, TestDatabase};
 fn logged() -> Option<(Database, Conn, String)> {
     let server = MariaDb::start(&["--general-log", "--log-output=TABLE"])?;
     let tables = MariaDatabase::on(server);
-    let (location, admin, schema) = (tables.location(), tables.admin(), tables.name().to_owned());
-    let database = Database { location, _removed_in_the_end: TestDatabase::MariaDb(tables) };
-    with_engine(&database.location, true, |_| ()).unwrap();
-    Some((database, admin, schema))
+    let (admin, schema) = (tables.admin(), tables.name().to_owned());
+    Some((Database::new(TestDatabase::MariaDb(tables)), admin, schema))
 }
 
 /// The number of the only session of this user.
